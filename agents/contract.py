@@ -1,0 +1,62 @@
+"""What a producer sees and what it may answer. Producers import nothing else of Countersign."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scalar = str | int | float | bool | None
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LeverView(_Frozen):
+    """One change the engine declares: the only changes a producer can ask for."""
+
+    name: str
+    flags: dict[str, Scalar]
+    """Effective-config key -> value while the lever is on."""
+    env: dict[str, str] = Field(default_factory=dict)
+    summary: str
+    """One sentence: what it does and what it may cost."""
+
+
+class Feedback(_Frozen):
+    """What became of an earlier proposal, in the words of whoever decided."""
+
+    short_name: str
+    lever: str
+    decided: Literal["banked", "dropped", "to_fix"]
+    verdict: Literal["PASS", "FLAG", "FAIL", "UNAUDITED"]
+    action: str
+    outcome: str
+    delta_pct: float | None
+    reasons: list[str]
+    next_steps: list[str]
+
+
+class CampaignView(_Frozen):
+    """All a config tuner may know: declared levers, what is banked, what was decided. No seeds, prompts or paths."""
+
+    levers: list[LeverView]
+    banked: list[str]
+    """Lever names in force, oldest first."""
+    history: list[Feedback]
+    attempt: int = 1
+    """1 for a fresh direction; above 1 the last history entry is the one to fix."""
+
+
+class Proposal(_Frozen):
+    """One change to try. Nothing in it is read for a number."""
+
+    lever: str
+    flags: dict[str, Scalar]
+    env: dict[str, str] = Field(default_factory=dict)
+    what: str
+    """The claim, one line."""
+    why: str
+    """Why this one now, from the ledger."""
+    expected_gain_pct: float | None = None

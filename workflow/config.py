@@ -1,0 +1,164 @@
+"""campaign.yaml as frozen models. Unknown keys, wrong types and impossible workloads are refused with their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from workflow.errors import ConfigError
+
+SCHEMA = 1  # 1: first form
+
+Scalar = str | int | float | bool | None
+MAX_BYTES = 256 * 1024
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class WorkloadConfig(_Frozen):
+    """One closed-loop load, the same for every launch of the campaign."""
+
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    """Clients that each wait for their answer before they send again."""
+    output_len: Annotated[int, Field(ge=8, le=1024)] = 32
+    """Output tokens forced on every request."""
+    requests_per_repeat: Annotated[int, Field(ge=8, le=20_000)] = 32
+    """Fewest requests of one timed repeat; each plan sizes it upwards so that its faster leg takes min_repeat_s."""
+    warmup_requests: Annotated[int, Field(ge=1, le=2_000)] = 16
+    """Requests after the start of a server that are never timed."""
+    request_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+    @model_validator(mode="after")
+    def _enough_requests(self) -> WorkloadConfig:
+        if self.requests_per_repeat < 2 * self.concurrency:
+            raise ValueError(
+                f"requests_per_repeat ({self.requests_per_repeat}) must be at least twice concurrency ({self.concurrency}): "
+                "with fewer the load never reaches its concurrency for long enough to be measured"
+            )
+        return self
+
+
+class MeasureConfig(_Frozen):
+    """How often everything is measured."""
+
+    aa_launches: Annotated[int, Field(ge=2, le=50)] = 6
+    """Launches of the A/A set, all of the same configuration."""
+    launches: Annotated[int, Field(ge=1, le=50)] = 3
+    """Launches of each leg of an A/B."""
+    repeats: Annotated[int, Field(ge=1, le=20)] = 2
+    """Timed repeats of each launch."""
+    final_launches: Annotated[int, Field(ge=1, le=50)] = 3
+    """Launches of each leg of the final comparison with the true baseline."""
+    min_repeat_s: Annotated[float, Field(ge=0.5, le=3600)] = 3.0
+    """Shortest timed repeat, seconds."""
+    start_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+
+
+class CampaignConfig(_Frozen):
+    """One campaign. Every field has a default; an empty file is the embedded campaign."""
+
+    schema_version: Literal[1] = 1
+    engine: Literal["transformers"] = "transformers"
+    model: str = "tiny"
+    """``tiny`` (the model that ships with Countersign) or the absolute path of a model directory."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Loopback port of the servers; 0 picks a free one for each launch."""
+    workload: WorkloadConfig = WorkloadConfig()
+    measure: MeasureConfig = MeasureConfig()
+    noise_band_pct: Annotated[float, Field(gt=0, le=50)] = 5.0
+    """Declared band, percent: smaller differences are not worth having."""
+    flags: dict[str, Scalar] = Field(default_factory=dict)
+    """Engine settings given to both legs as invariants."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment given to both legs; only keys on the engine's allow-list."""
+    levers: tuple[str, ...] | None = None
+    """Levers to try, in this order; null: every lever the engine declares."""
+    max_candidates: Annotated[int, Field(ge=0, le=100)] = 4
+    use_auditor: bool = False
+    auditor_max_remeasure: Annotated[int, Field(ge=0, le=5)] = 1
+    auditor_max_fix: Annotated[int, Field(ge=0, le=5)] = 1
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Chance of one false accept in the whole campaign that its error budget allows."""
+    wall_minutes: Annotated[float, Field(gt=0, le=100_000)] = 120.0
+    """The campaign stops measuring new candidates after this long and reports what it has."""
+
+    @property
+    def alpha_per_look(self) -> float:
+        """The error budget of one look, fixed before the first claim (design: Noise, launches, odds)."""
+        return self.alpha / (max(self.max_candidates, 1) * (1 + self.auditor_max_fix))
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without duplicate keys."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=deep)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse(text: str, name: str) -> CampaignConfig:
+    """Parse campaign.yaml. Raises ConfigError naming the file, the line or the key, and what is allowed."""
+    hint = "See `countersign campaign run --help` and docs/campaign.md for every key."
+    try:
+        raw = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}" if mark is not None else name
+        raise ConfigError(f"{place}: not valid YAML: {getattr(error, 'problem', error)}", hint) from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: nested too deeply", hint) from error
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{name}: the file must hold keys and values, not {type(raw).__name__}", hint)
+    try:
+        return CampaignConfig.model_validate(_tuples(raw))
+    except ValidationError as error:
+        problems = [_problem(item, text, name) for item in error.errors()]
+        raise ConfigError("\n".join(problems), hint) from error
+
+
+def _tuples(raw: dict[str, Any]) -> dict[str, Any]:
+    levers = raw.get("levers")
+    return {**raw, "levers": tuple(levers)} if isinstance(levers, list) else raw
+
+
+def _problem(item: Any, text: str, name: str) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    path = ".".join(str(part) for part in item["loc"]) or "(top)"
+    last = str(item["loc"][-1]) if item["loc"] else ""
+    line = next((n for n, row in enumerate(text.splitlines(), 1) if last and row.strip().startswith(f"{last}:")), None)
+    place = f"{name}:{line}" if line else name
+    if item["type"] == "extra_forbidden":
+        return f"{place}: unknown key {path!r}"
+    return f"{place}: {path}: {item['msg']} (got {item.get('input')!r:.80})"
+
+
+def load(path: Path) -> CampaignConfig:
+    """Read campaign.yaml. Raises ConfigError when it is missing, not text, too large or wrong."""
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a directory, not a campaign file", "Give the path of a campaign.yaml.")
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes, not a campaign file", "Give the path of a campaign.yaml.")
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", "Give the path of a campaign.yaml.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})", "Save the file as UTF-8.") from error
+    return parse(text, path.name)

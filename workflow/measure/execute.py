@@ -1,0 +1,187 @@
+"""Carrying out a plan: each launch measured once, sealed, ledgered; what is sealed already is left alone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workflow.errors import InfrastructureError
+from workflow.ledger import Entry, Ledger
+from workflow.measure import seal
+from workflow.measure.plan import Plan, Slot, draw_order, size_repeat, slots
+from workflow.measure.records import write_launch
+from workflow.measure.types import Driver, LaunchSpec, Leg, Observation, Prompt, PromptSource, RepeatRecord
+
+PILOT_ROUNDS = 4
+"""Requests of a pilot per client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a plan needs from the world; tests put their own clock, entropy and driver here."""
+
+    driver: Driver
+    prompts: PromptSource
+    clock: Callable[[], float]
+    entropy: Callable[[], int]
+    progress: Callable[[str, float], None]
+    """Called with a sentence and the fraction (0 to 1) of the plan's launches that are done."""
+
+
+class LaunchSummary(NamedTuple):
+    """What is on disk of one launch: output tokens per second of each timed repeat."""
+
+    launch_id: str
+    leg: Leg
+    status: str
+    output_throughputs: tuple[float, ...]
+
+
+def execute(plan: Plan, run_dir: Path, ledger: Ledger, bench: Bench) -> list[LaunchSummary]:
+    """Measure every launch of the plan that is not sealed yet; return all of them in time order.
+
+    Seed and order are drawn here, after the proposal is frozen, and kept in the ledger, as is the prompt seed of each
+    pair at the moment the pair starts. A candidate's server that fails ends the plan early, sealed as ``failed``.
+    Raises InfrastructureError when a reference launch fails or the disk is full, EvidenceError when sealed
+    evidence was altered.
+    """
+    entry = ledger.get(f"plan/{plan.dir}") or _settle(plan, ledger, bench)
+    order: list[Leg] = list(entry.body["order"])
+    plan = replace(plan, workload=replace(plan.workload, requests_per_repeat=entry.body["requests_per_repeat"]))
+    places = slots(plan, order)
+    done: list[LaunchSummary] = []
+    for slot in places:
+
+        def report(what: str, part: float, slot: Slot = slot) -> None:
+            bench.progress(f"{slot.launch_id}: {what}", (slot.position + part) / len(places))
+
+        try:
+            if not seal.is_sealed(run_dir, slot.launch_id, ledger):
+                spec = _spec(plan, slot, order, _prompts(plan, slot, ledger, bench))
+                _measure(spec, run_dir, ledger, bench, report)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise InfrastructureError(
+                    f"{slot.launch_id}: cannot be written: {error.strerror}",
+                    f"Free space under {run_dir} and run `countersign campaign resume {run_dir}`.",
+                ) from error
+            raise
+        done.append(read_summary(run_dir, slot))
+        if done[-1].status == "failed":
+            break
+    return done
+
+
+def _settle(plan: Plan, ledger: Ledger, bench: Bench) -> Entry:
+    """Draw the seed, pilot the leg under test to size the repeats, and ledger the plan; nothing of it changes later."""
+    drawn = bench.entropy()
+    pilot = pilot_tok_s(plan, drawn, bench)
+    body = {
+        "dir": plan.dir,
+        "seed": drawn,
+        "order": draw_order(plan, drawn),
+        "launches": plan.launches,
+        "repeats": plan.repeats,
+        "requests_per_repeat": size_repeat(plan, pilot),
+        "pilot_tok_s": round(pilot, 3),
+    }
+    return ledger.append("plan", f"plan/{plan.dir}", body)
+
+
+def pilot_tok_s(plan: Plan, seed: int, bench: Bench) -> float:
+    """Output tok/s of one short launch that leaves no evidence: it sizes the repeats and decides nothing.
+
+    0.0 when its server fails; the measured launch of the same server then fails for the record.
+    """
+    leg: Leg = plan.leg_names[-1]
+    load = plan.workload
+    prompts = bench.prompts.draw(seed, load.warmup_requests + PILOT_ROUNDS * load.concurrency, load.output_len)
+    spec = LaunchSpec(
+        launch_id=f"{plan.dir}/pilot",
+        leg=leg,
+        settings=plan.legs[leg],
+        workload=load,
+        warmup=prompts[: load.warmup_requests],
+        repeats=[prompts[load.warmup_requests :]],
+        pair=-1,
+        position=-1,
+        order=(),
+    )
+    seen = bench.driver.observe(spec, lambda what, _: bench.progress(f"{plan.dir}: sizing the repeats: {what}", 0.0))
+    return steady_tok_s(seen.repeats[0]) if seen.status == "complete" and seen.repeats else 0.0
+
+
+def steady_tok_s(repeat: RepeatRecord) -> float:
+    """Output tok/s between the first answer and the last send, when every client was busy; 0.0 when that is no time."""
+    done = [r for r in repeat.requests if r.end_s is not None and r.error is None]
+    if not done:
+        return 0.0
+    first, last = min(r.end_s for r in done if r.end_s is not None), max(r.sent_s for r in repeat.requests)
+    tokens = sum(r.tokens_out for r in done if r.end_s is not None and first < r.end_s <= last)
+    return tokens / (last - first) if last > first else 0.0
+
+
+def _prompts(plan: Plan, slot: Slot, ledger: Ledger, bench: Bench) -> list[Prompt]:
+    key = f"pair/{plan.dir}/{slot.pair}"
+    entry = ledger.get(key)
+    if entry is None:
+        entry = ledger.append("pair", key, {"dir": plan.dir, "pair": slot.pair, "prompt_seed": bench.entropy()})
+    load = plan.workload
+    count = load.warmup_requests + plan.repeats * load.requests_per_repeat
+    return bench.prompts.draw(entry.body["prompt_seed"], count, load.output_len)
+
+
+def _spec(plan: Plan, slot: Slot, order: list[Leg], prompts: list[Prompt]) -> LaunchSpec:
+    load = plan.workload
+    timed = prompts[load.warmup_requests :]
+    size = load.requests_per_repeat
+    return LaunchSpec(
+        launch_id=slot.launch_id,
+        leg=slot.leg,
+        settings=plan.legs[slot.leg],
+        workload=load,
+        warmup=prompts[: load.warmup_requests],
+        repeats=[timed[n * size : (n + 1) * size] for n in range(plan.repeats)],
+        pair=slot.pair,
+        position=slot.position,
+        order=order,
+    )
+
+
+def _measure(spec: LaunchSpec, run_dir: Path, ledger: Ledger, bench: Bench, report: Callable[[str, float], None]) -> None:
+    part = seal.partial_dir(run_dir, spec.launch_id)
+    part.mkdir(parents=True)
+    try:
+        seen = bench.driver.observe(spec, report)
+        write_launch(part, spec, seen)
+        if seen.status == "failed" and spec.leg != "cand":
+            raise InfrastructureError(*_reference_failed(spec, seen, run_dir, part))
+        seal.commit(run_dir, spec.launch_id, seen.status, ledger)
+    except BaseException:
+        if ledger.get(f"sealed/{spec.launch_id}") is None and part.exists():
+            shutil.rmtree(part)
+        raise
+
+
+def _reference_failed(spec: LaunchSpec, seen: Observation, run_dir: Path, part: Path) -> tuple[str, str]:
+    """Keep what a failed reference left (it is no evidence) and say where it is."""
+    keep = run_dir / ".state" / "failed" / spec.launch_id.replace("/", "__")
+    shutil.rmtree(keep, ignore_errors=True)
+    keep.parent.mkdir(parents=True, exist_ok=True)
+    part.rename(keep)
+    why = seen.failure or {}
+    message = f"{spec.launch_id}: the reference server failed in phase {why.get('phase')}: {why.get('detail')}"
+    return message, f"Read {keep / 'server.log'}, mend the cause, then `countersign campaign resume {run_dir}`."
+
+
+def read_summary(run_dir: Path, slot: Slot) -> LaunchSummary:
+    """Read one sealed launch back from disk."""
+    directory = run_dir / slot.launch_id
+    server: dict[str, Any] = json.loads((directory / "server.json").read_bytes())
+    rows = [json.loads(line) for line in (directory / "bench_runs.jsonl").read_bytes().splitlines()]
+    return LaunchSummary(slot.launch_id, slot.leg, server["status"], tuple(row["output_throughput"] for row in rows))
