@@ -11,7 +11,7 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from workflow.sandbox import Sandbox, detect  # noqa: E402 - after the environment is set
+from workflow.sandbox import Sandbox, detect
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,9 @@ def no_process_survives() -> Iterator[None]:
     yield
     deadline = time.monotonic() + 3
     while True:
-        left = [c for c in psutil.Process().children(recursive=True) if c.pid not in before and c.status() != psutil.STATUS_ZOMBIE]
+        left = [
+            c for c in psutil.Process().children(recursive=True) if c.pid not in before and c.status() != psutil.STATUS_ZOMBIE
+        ]
         if not left or time.monotonic() > deadline:
             break
         time.sleep(0.05)

@@ -26,7 +26,9 @@ def run(sandbox: Sandbox, code: str, **extra: object) -> subprocess.CompletedPro
     )
 
 
-def test_it_runs_our_interpreter_as_nobody_with_a_cleared_environment(bubblewrap: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs_our_interpreter_as_nobody_with_a_cleared_environment(
+    bubblewrap: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_KEY", "hunter2")
     done = run(bubblewrap, "import os; print(os.getuid(), sorted(os.environ))")
     assert done.stdout.startswith("65534 "), done.stderr

@@ -82,7 +82,7 @@ def evaluate(model_dir: Path, per_task: int, progress: Callable[[str], None]) ->
 
 def overlap() -> int:
     """Held-out prompts of the card that also occur among the training prompts (must be 0)."""
-    seen = {item.prompt for task in ("tool", "code") for item in draw(SEED, PER_TASK, "heldout", task)}  # type: ignore[arg-type]  # literals
+    seen = {item.prompt for task in ("tool", "code") for item in draw(SEED, PER_TASK, "heldout", task)}
     from workflow.serving.tiny.train import BATCH as TRAIN_BATCH
     from workflow.serving.tiny.train import SEED as TRAIN_SEED
     from workflow.serving.tiny.train import STEPS
