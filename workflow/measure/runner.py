@@ -17,7 +17,7 @@ from workflow.canonical import digest, file_digest
 from workflow.config import CampaignConfig
 from workflow.errors import ConfigError, InfrastructureError, ServerFailedError
 from workflow.measure.client import Load, drive
-from workflow.measure.execute import Bench
+from workflow.measure.execute import QUIET_CORES, Bench
 from workflow.measure.host import HostSampler
 from workflow.measure.processes import ServerProcess, adopt_orphans, free_port, tail
 from workflow.measure.prompts import TinyPrompts, TokenCounter
@@ -26,10 +26,8 @@ from workflow.sandbox import Job, Sandbox, detect
 from workflow.serving import Engine, ServerView, get_engine
 from workflow.serving.tiny import TINY_MODEL
 
-QUIET_CORES = 0.05
-"""Before a timed repeat the stopwatch waits until strangers use less CPU than this ..."""
 QUIET_WAIT_S = 15.0
-"""... but no longer than this; what is then still running is in the evidence."""
+"""Before a timed repeat the stopwatch waits for strangers to become quiet, but no longer than this."""
 POLL_S = 0.1
 
 

@@ -60,8 +60,8 @@ def test_steady_rate_ignores_ramp_and_drain() -> None:
 
 def test_repeats_are_sized_for_the_faster_leg() -> None:
     plan = Plan("d", {"ref": Settings(), "cand": Settings()}, 3, 2, LOAD, known_tok_s=100.0)
-    assert size_repeat(plan, 0.0) == 94  # 1.25 x 3 s x 100 tok/s / 4 tokens, rounded up
-    assert size_repeat(plan, 400.0) == 375
+    assert size_repeat(plan, 0.0) == 90  # 1.2 x 3 s x 100 tok/s / 4 tokens, rounded up
+    assert size_repeat(plan, 400.0) == 360
     assert size_repeat(Plan("d", {"aa": Settings()}, 3, 2, LOAD), 0.1) == LOAD.requests_per_repeat
 
 
