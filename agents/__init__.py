@@ -1,0 +1,21 @@
+"""Producers: they look at what a campaign may show them and propose; they never measure, and never read a verdict's source.
+
+``baseline`` and ``config_tuner`` are the built-in policies (no model). Everything they see and say is in ``contract``.
+"""
+
+from __future__ import annotations
+
+from agents.contract import BaselineAnswer, BaselineView, CampaignView, Feedback, LeverView, Proposal
+from agents.roles.baseline import baseline
+from agents.roles.config_tuner import config_tuner
+
+__all__ = [
+    "BaselineAnswer",
+    "BaselineView",
+    "CampaignView",
+    "Feedback",
+    "LeverView",
+    "Proposal",
+    "baseline",
+    "config_tuner",
+]

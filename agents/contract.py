@@ -60,3 +60,18 @@ class Proposal(_Frozen):
     why: str
     """Why this one now, from the ledger."""
     expected_gain_pct: float | None = None
+
+
+class BaselineView(_Frozen):
+    """What the baseline producer may know after its newest set was judged."""
+
+    sets: int
+    """A/A sets measured so far, this one included."""
+    verdict: Literal["PASS", "FLAG", "FAIL"]
+    action: str
+    outcome: str
+    reasons: list[str]
+    remeasures_left: int
+
+
+BaselineAnswer = Literal["measure_again", "go_on"]

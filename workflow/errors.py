@@ -59,6 +59,13 @@ class EvidenceError(CountersignError):
     exit_code = 5
 
 
+class InterruptedCampaignError(CountersignError):
+    """Ctrl-C, or a signal that asks to end: the running launch was aborted, what was sealed is safe."""
+
+    code = "CS008"
+    exit_code = 130
+
+
 class ServerFailedError(CountersignError):
     """One server died, hung or refused while starting, under load or at its stop.
 

@@ -19,7 +19,9 @@ from workflow.errors import EvidenceError
 SCHEMA = "countersign.ledger/1"  # 1: first form
 GENESIS = "0" * 64
 
-Kind = Literal["campaign_created", "proposal", "plan", "pair", "sealed", "request", "verdict", "bank", "drop", "finished"]
+Kind = Literal[
+    "campaign_created", "proposal", "plan", "pair", "sealed", "set_aside", "request", "verdict", "bank", "drop", "finished"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,14 @@ class Ledger:
     """An open ledger. One process writes it (the campaign's lock sees to that); anyone may read the file.
 
     Opening verifies the whole chain and raises EvidenceError at the first line that does not fit. A torn last line
-    (a crash in the middle of a write that was never acknowledged) is cut off; nothing else is ever removed.
+    (a crash in the middle of a write that was never acknowledged) is cut off; nothing else is ever removed. Opened
+    ``read_only`` the file is left alone: a last line without its end may be one that the owner is writing just now.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], *, read_only: bool = False) -> None:
         self._path = path
         self._clock = clock
+        self._read_only = read_only
         self._entries: list[Entry] = []
         self._by_key: dict[str, Entry] = {}
         if path.exists():
@@ -53,7 +57,7 @@ class Ledger:
     def _load(self) -> None:
         data = self._path.read_bytes()
         whole, _, torn = data.rpartition(b"\n")
-        if torn:
+        if torn and not self._read_only:
             with self._path.open("r+b") as handle:
                 handle.truncate(len(data) - len(torn))
         for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
@@ -88,6 +92,8 @@ class Ledger:
         """
         if key in self._by_key:
             return self._by_key[key]
+        if self._read_only:
+            raise ValueError(f"{self._path}: opened read-only, {key!r} cannot be recorded")
         record = {
             "schema": SCHEMA,
             "seq": len(self._entries),

@@ -1,0 +1,9 @@
+"""``python -m workflow`` is ``countersign``."""
+
+from __future__ import annotations
+
+import sys
+
+from workflow.cli import main
+
+sys.exit(main())

@@ -1,0 +1,94 @@
+"""What a campaign is going to cost, said before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from workflow.config import CampaignConfig
+from workflow.context import levers_to_try
+from workflow.serving import get_engine
+
+START_S = 12.0
+"""Seconds from the start of an embedded server to its first timed request; measured on two cores."""
+SLOWER_LEG = 2.0
+"""A repeat is sized on the faster leg; the other takes longer. An average over the shipped levers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """The plan of a campaign in launches and seconds; pilots, which size the repeats, are counted."""
+
+    baseline: int
+    candidates: int
+    each: int
+    """Launches of one attempt at one candidate."""
+    final: int
+    retries: int
+    """Launches that re-measures and fixes can add."""
+    seconds_per_launch: float
+    levers: tuple[str, ...]
+    alpha_per_look: float
+
+    @property
+    def launches(self) -> int:
+        """Launches when nothing is sent back."""
+        return self.baseline + self.candidates * self.each + self.final
+
+    @property
+    def at_most(self) -> int:
+        """Launches when everything that may be measured again is."""
+        return self.launches + self.retries
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "schema": "countersign.plan/1",
+            "launches": self.launches,
+            "launches_at_most": self.at_most,
+            "seconds_per_launch": self.seconds_per_launch,
+            "seconds": self.launches * self.seconds_per_launch,
+            "seconds_at_most": self.at_most * self.seconds_per_launch,
+            "candidates_at_most": self.candidates,
+            "levers": list(self.levers),
+            "alpha_per_look": self.alpha_per_look,
+        }
+
+
+def announcement(config: CampaignConfig) -> Announcement:
+    """The plan of a configuration. Raises ConfigError for a lever the engine does not declare."""
+    levers = tuple(item.name for item in levers_to_try(config, get_engine(config.engine)))
+    measure = config.measure
+    candidates = min(config.max_candidates, len(levers))
+    baseline, each = measure.aa_launches + 1, 2 * measure.launches + 1
+    fixes = config.auditor_max_fix if config.use_auditor else 0
+    sets = config.auditor_max_remeasure if config.use_auditor else 0
+    return Announcement(
+        baseline=baseline,
+        candidates=candidates,
+        each=each,
+        final=2 * measure.final_launches + 1 if candidates else 0,
+        retries=sets * baseline + candidates * fixes * each,
+        seconds_per_launch=START_S + SLOWER_LEG * measure.repeats * measure.min_repeat_s,
+        levers=levers[:candidates],
+        alpha_per_look=config.alpha_per_look,
+    )
+
+
+def as_text(plan: Announcement, config: CampaignConfig) -> str:
+    """The announcement for people."""
+    minutes, most = (count * plan.seconds_per_launch / 60 for count in (plan.launches, plan.at_most))
+    auditor = "an auditor signs every bank" if config.use_auditor else "UNAUDITED: no auditor, the plain rule decides"
+    measure = config.measure
+    lines = [
+        f"Plan: {config.engine} / {config.model}, {config.workload.concurrency} clients; {auditor}",
+        f"  baseline   {measure.aa_launches} launches x {measure.repeats} repeats, the same configuration against itself",
+        f"  candidates at most {plan.candidates}, each {measure.launches} + {measure.launches} launches interleaved: "
+        f"{', '.join(plan.levers) or 'none'}",
+        f"  final      {measure.final_launches} + {measure.final_launches} launches, when something was banked",
+        f"  time       {plan.launches} launches (pilots included) x ~{plan.seconds_per_launch:.0f} s = about {minutes:.0f} min; "
+        f"at most {plan.at_most} launches, {most:.0f} min",
+        f"  budget     error {config.alpha:g} for the campaign, {plan.alpha_per_look:g} per look; "
+        f"no new candidate after {config.wall_minutes:g} min",
+    ]
+    return "\n".join(lines)

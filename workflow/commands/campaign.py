@@ -1,0 +1,151 @@
+"""``countersign campaign run | resume | status``: real clock, real stopwatch, a person or a machine watching."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workflow.errors import InterruptedCampaignError
+from workflow.startup import check_packages, require
+
+if TYPE_CHECKING:
+    from workflow.campaign import Outcome, Services
+
+
+def run_campaign(
+    file: Path | None, use_auditor: bool | None, out: Path, campaign_id: str | None, *, plan_only: bool, as_json: bool
+) -> int:
+    """Announce the plan, run the campaign, say what came of it. Returns the exit code."""
+    check_packages(audit=bool(use_auditor))
+    require("campaign")
+    from workflow.announce import announcement, as_text
+    from workflow.campaign import check, run
+    from workflow.config import load
+
+    config = load(file if file is not None else embedded())
+    if use_auditor is not None:
+        config = config.model_copy(update={"use_auditor": use_auditor})
+    check(config)
+    if config.use_auditor:
+        _auditor_there()
+    plan = announcement(config)
+    click.echo(as_text(plan, config), err=as_json)
+    if plan_only:
+        if as_json:
+            _json(plan.as_dict())
+        return 0
+    require("engine")
+    name = campaign_id if campaign_id is not None else new_id()
+    with _services(plan.at_most, plan.seconds_per_launch, out / name) as services:
+        services.sink.say(f"run directory: {out / name}")
+        done = run(config, services, out, name)
+    return _finish(done, as_json)
+
+
+def resume_campaign(run_dir: Path, *, as_json: bool) -> int:
+    """Go on with an interrupted campaign. Returns the exit code."""
+    check_packages()
+    require("campaign")
+    from workflow.announce import announcement
+    from workflow.campaign import read_campaign, resume, stored_config
+
+    config = stored_config(run_dir, read_campaign(run_dir))
+    if config.use_auditor:
+        _auditor_there()
+    require("engine")
+    plan = announcement(config)
+    with _services(plan.at_most, plan.seconds_per_launch, run_dir) as services:
+        done = resume(run_dir, services)
+    return _finish(done, as_json)
+
+
+def status_campaign(run_dir: Path, *, as_json: bool) -> int:
+    """Say how a campaign stands; reads only."""
+    require("campaign")
+    from workflow.status import status
+
+    found = status(run_dir)
+    if as_json:
+        _json(found.as_dict())
+    else:
+        click.echo(found.as_text())
+    return 0
+
+
+def embedded() -> Path:
+    """The campaign file that ships with Countersign."""
+    return Path(__file__).resolve().parent.parent / "campaigns" / "embedded.yaml"
+
+
+def _auditor_there() -> None:
+    check_packages(audit=True)
+    require("audit")
+
+
+def new_id() -> str:
+    """A campaign id: UTC time and four random characters."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+@contextmanager
+def _services(launches: int, seconds: float, run_dir: Path) -> Iterator[Services]:
+    """The real services, and a tidy end of the terminal however the campaign ends."""
+    from workflow.campaign import Services
+    from workflow.measure.runner import build_bench
+    from workflow.progress import TimeLeft, make_sink
+
+    sink = make_sink(sys.stderr, TimeLeft(launches, seconds, time.time), time.time)
+    with _stop_signals():
+        try:
+            yield Services(time.time, new_id, build_bench, sink)
+        except KeyboardInterrupt as error:
+            raise InterruptedCampaignError(
+                "interrupted; the launch that was running is discarded, what was sealed is safe",
+                f"countersign campaign resume {run_dir}",
+            ) from error
+        finally:
+            sink.close()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the campaign as Ctrl-C does: the running launch is aborted, its server stopped."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(done: Outcome, as_json: bool) -> int:
+    if as_json:
+        _json(done.as_dict())
+        return 0
+    for name, verdict, outcome in done.verdicts:
+        click.echo(f"auditor: {name}: {verdict} ({outcome})")
+    if not done.audited:
+        click.echo("UNAUDITED: nobody checked these results; `countersign audit` can, now or later")
+    click.echo(f"banked: {', '.join(done.banked) or 'nothing'}; dropped: {', '.join(done.dropped) or 'nothing'}")
+    if done.stopped == "wall":
+        click.echo("partial: the time budget ended before everything was tried")
+    click.echo(f"report: {done.report}")
+    return 0
+
+
+def _json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))

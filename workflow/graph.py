@@ -1,0 +1,96 @@
+"""The campaign as a LangGraph StateGraph: with the auditor's nodes when one is wanted, without a trace of them when not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import workflow.checkpoint  # noqa: F401 - sets the strict mode that langgraph reads when it is imported
+
+# isort: split
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from workflow import routing
+from workflow.context import Context
+from workflow.nodes import Nodes
+from workflow.state import State
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+
+Node = Callable[[State], State]
+Graph = CompiledStateGraph[State, None, State, State]
+
+
+def build_graph(ctx: Context, saver: BaseCheckpointSaver[Any]) -> Graph:
+    """Compile the graph of one campaign; nodes log when they begin and end."""
+    graph: StateGraph[State, None, State, State] = StateGraph(State)
+    nodes = Nodes(ctx)
+    for node in (nodes.setup, nodes.baseline, nodes.propose, nodes.measure, nodes.decide, nodes.bank, nodes.drop):
+        _add(graph, ctx, node)
+    for node in (nodes.final, nodes.report):
+        _add(graph, ctx, node)
+    graph.add_edge(START, "setup")
+    graph.add_edge("setup", "baseline")
+    graph.add_conditional_edges("propose", routing.after_propose)
+    for decided in ("bank", "drop"):
+        graph.add_edge(decided, "propose")
+    graph.add_edge("report", END)
+    if ctx.config.use_auditor:
+        _with_auditor(graph, ctx, nodes)
+    else:
+        graph.add_edge("baseline", "propose")
+        graph.add_edge("measure", "decide")
+        graph.add_conditional_edges("decide", routing.after_decide, ["bank", "drop"])
+        graph.add_edge("final", "report")
+    return graph.compile(checkpointer=saver, name="campaign")
+
+
+def _with_auditor(graph: StateGraph[State, None, State, State], ctx: Context, nodes: Nodes) -> None:
+    from workflow.audit_nodes import AuditNodes
+
+    auditor = AuditNodes(ctx)
+    for node in (nodes.fix, auditor.audit_baseline, auditor.audit_patch, auditor.audit_final):
+        _add(graph, ctx, node)
+    graph.add_edge("baseline", "audit_baseline")
+    graph.add_conditional_edges("audit_baseline", routing.after_audit_baseline)
+    graph.add_edge("measure", "audit_patch")
+    graph.add_edge("audit_patch", "decide")
+    graph.add_conditional_edges("decide", routing.after_decide, ["bank", "fix", "drop"])
+    graph.add_edge("fix", "propose")
+    graph.add_conditional_edges("final", routing.after_final)
+    graph.add_edge("audit_final", "report")
+
+
+def _add(graph: StateGraph[State, None, State, State], ctx: Context, node: Node) -> None:
+    name = node.__name__
+
+    def run(state: State) -> State:
+        log = ctx.log.bind(node=name)
+        log.info("node_begins", short_name=state.get("short_name", ""))
+        update = node(state)
+        log.info("node_ends", update={key: update[key] for key in sorted(update)})  # type: ignore[literal-required]
+        return update
+
+    graph.add_node(name, run)
+
+
+def drive(graph: Graph, begin: State, steps: int) -> State:
+    """Run the campaign to its end from its newest checkpoint, or from ``begin`` when there is none.
+
+    Every step is on the disk before the next one starts. A campaign that has ended returns its state at once.
+    """
+    config: Any = {"configurable": {"thread_id": begin["campaign_id"]}, "recursion_limit": steps + 1}
+    known = graph.get_state(config)
+    if known.values and not known.next:
+        return known.values  # type: ignore[return-value]
+    found: Any = graph.invoke(None if known.values else begin, config, durability="sync")
+    result: State = found
+    return result
+
+
+def spent_seconds(graph: Graph, campaign_id: str) -> float:
+    """Seconds of work that earlier sessions of this campaign recorded."""
+    config: Any = {"configurable": {"thread_id": campaign_id}}
+    return float(graph.get_state(config).values.get("spent_s", 0.0))

@@ -1,0 +1,128 @@
+"""The story of a campaign, put together from the ledger and the verdicts: for producers, status and report alike."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from workflow.canonical import pretty, write_atomic
+from workflow.errors import EvidenceError
+from workflow.figures import LegFigures, delta_pct, leg_figures, plain_rule
+from workflow.ledger import Ledger
+
+VERDICTS = "verdicts.json"
+PROPOSAL_SCHEMA = "countersign.proposal/1"  # 1: first form
+UNAUDITED = "UNAUDITED"
+
+Decided = Literal["banked", "dropped", "to_fix", "open"]
+_NAME = re.compile(r"c(\d+)-.*?(?:-try(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One proposal and what became of it."""
+
+    short_name: str
+    direction: int
+    attempt: int
+    lever: str
+    flags: dict[str, Any]
+    env: dict[str, str]
+    digest: str
+    why: str
+    decided: Decided
+    verdict: str
+    """PASS, FLAG, FAIL, UNAUDITED, or empty while it is open."""
+    action: str
+    outcome: str
+    delta_pct: float | None
+    reasons: list[str]
+    next_steps: list[str]
+    refuted: bool
+    ref: LegFigures
+    cand: LegFigures
+    judged: dict[str, Any] | None
+    """The whole verdict, where an auditor gave one."""
+
+
+def short_name(direction: int, lever: str, attempt: int) -> str:
+    """Name and directory of a proposal."""
+    return f"c{direction:02d}-{lever}" + (f"-try{attempt}" if attempt > 1 else "")
+
+
+def parse_name(name: str) -> tuple[int, int]:
+    """Direction and attempt of a proposal's name."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise EvidenceError(f"{name!r}: not the name of a proposal", "The ledger was written by something else.")
+    return int(match[1]), int(match[2] or 1)
+
+
+def read_verdicts(run_dir: Path) -> dict[str, dict[str, Any]]:
+    """The verdicts on disk by short name; empty when there are none. Raises EvidenceError when the file is damaged."""
+    path = run_dir / VERDICTS
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_bytes())
+        return {str(item["short_name"]): item for item in (found if isinstance(found, list) else [found])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvidenceError(f"{path}: not a list of verdicts ({error!r})", f"countersign audit {run_dir}") from error
+
+
+def tried(run_dir: Path, ledger: Ledger, band_pct: float) -> list[Tried]:
+    """Every proposal, oldest first."""
+    verdicts = read_verdicts(run_dir)
+    names = [str(entry.body["short_name"]) for entry in ledger.of_kind("proposal")]
+    return [_tried(run_dir, ledger, band_pct, name, verdicts.get(name)) for name in names]
+
+
+def _tried(run_dir: Path, ledger: Ledger, band_pct: float, name: str, judged: dict[str, Any] | None) -> Tried:
+    proposal = ledger.get(f"proposal/{name}")
+    assert proposal is not None  # noqa: S101 - the caller took the name from it
+    folder = f"config/{name}"
+    ref, cand = leg_figures(run_dir, ledger, f"{folder}/ref"), leg_figures(run_dir, ledger, f"{folder}/cand")
+    verdict, bank, drop = (ledger.get(f"{kind}/{name}") for kind in ("verdict", "bank", "drop"))
+    decided: Decided = "banked" if bank else "dropped" if drop else "to_fix" if verdict else "open"
+    direction, attempt = parse_name(name)
+    body = proposal.body
+    if verdict is not None:
+        word, action, outcome = (str(verdict.body[key]) for key in ("verdict", "action", "outcome"))
+        crash = verdict.body.get("error")
+        reasons = [str(crash)] if crash else list((judged or {}).get("reasons", []))
+    else:
+        word, action, outcome = (UNAUDITED if bank or drop else ""), "", ""
+        reasons = [plain_rule(ref, cand, band_pct).reason] if bank else []
+    if drop is not None and not reasons:
+        reasons = [str(drop.body["reason"])]
+    return Tried(
+        short_name=name,
+        direction=direction,
+        attempt=attempt,
+        lever=str(body["lever"]),
+        flags=dict(body["flags"]),
+        env=dict(body["env"]),
+        digest=str(body["digest"]),
+        why=str(body["why"]),
+        decided=decided,
+        verdict=word,
+        action=action,
+        outcome=outcome or ("" if decided == "open" else "not shown" if drop else "gain above the band"),
+        delta_pct=delta_pct(ref, cand),
+        reasons=reasons,
+        next_steps=list((judged or {}).get("next_steps", [])),
+        refuted=bool(drop and drop.body["refuted"]),
+        ref=ref,
+        cand=cand,
+        judged=judged,
+    )
+
+
+def write_claim(run_dir: Path, name: str, claim: dict[str, Any]) -> None:
+    """Keep the producer's own words beside the evidence; nobody reads a number from them."""
+    folder = run_dir / "config" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "proposal.json", pretty({"schema": PROPOSAL_SCHEMA, "short_name": name, **claim}))

@@ -1,0 +1,58 @@
+"""Where the campaign goes next: pure functions of the state, and the bound on how long it can go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from workflow.state import Decision, State
+
+if TYPE_CHECKING:
+    from workflow.config import CampaignConfig
+
+SENT_BACK = frozenset({"underpowered", "not_measured", "evidence_damaged"})
+"""Outcomes of a FAIL that say nothing final about the change; ``refuted`` is final and never sent back."""
+
+
+def after_audit_baseline(state: State) -> Literal["baseline", "propose"]:
+    """A whole new A/A set when the baseline producer asked for one (the node has checked the bound)."""
+    return "baseline" if state["measure_again"] else "propose"
+
+
+def after_propose(state: State) -> Literal["measure", "final", "report"]:
+    """Measure the proposal; with none left the final comparison; with the time used up straight to the report."""
+    if state["stopped"] == "":
+        return "measure"
+    return "report" if state["stopped"] == "wall" else "final"
+
+
+def after_decide(state: State) -> Decision:
+    """The decision is the name of the next node."""
+    return state["decision"]
+
+
+def after_final(state: State) -> Literal["audit_final", "report"]:
+    """There is nothing to audit when there was nothing to measure."""
+    return "audit_final" if state["final_measured"] else "report"
+
+
+def judge(verdict: str, outcome: str, attempt: int, max_fix: int) -> Decision:
+    """What a verdict means for a proposal: PASS and FLAG bank it; a FAIL goes back while that is allowed and open.
+
+    Anything that is not one of the three words is no pass.
+    """
+    if verdict in ("PASS", "FLAG"):
+        return "bank"
+    if verdict == "FAIL" and outcome in SENT_BACK and attempt <= max_fix:
+        return "fix"
+    return "drop"
+
+
+def step_bound(config: CampaignConfig) -> int:
+    """Most node executions a campaign of this configuration can take, for every sequence of verdicts.
+
+    Setup; a set and its audit for the first baseline and each re-measure; propose, measure, audit, decide and its
+    consequence for each attempt of each direction; the last propose; final, its audit, the report.
+    """
+    baselines = 2 * (1 + config.auditor_max_remeasure)
+    attempts = 5 * config.max_candidates * (1 + config.auditor_max_fix)
+    return 1 + baselines + attempts + 1 + 3
