@@ -1,0 +1,50 @@
+"""Gate 1, third part: nobody else used the machine while a repeat was timed."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from audit.contract import Figure, Finding
+from audit.evidence import Evidence
+
+GATE = "contention"
+
+
+def check(ev: Evidence) -> list[Finding]:
+    """Mean foreign CPU and steal over each timed window of both legs, from one sample a second."""
+    rows = [row for row in ev.tables.contention if row.leg in ev.legs]
+    rules = ev.policy.contention
+    if not rows:
+        step = "Sample foreign CPU each second while measuring."
+        return [
+            Finding(gate=GATE, status="unknown", ids=["M22"], reason="no record of what else ran on the machine", next_step=step)
+        ]
+    found = []
+    for row in rows:
+        where = f"{row.launch}, repeat {row.repeat}"
+        source = [ev.source(f"{row.launch}/host.json")]
+        if row.coverage < rules.min_coverage or row.foreign_cores is None or row.steal_cores is None:
+            reason = f"{where}: host.json covers {100 * row.coverage:.3g} % of the timed window"
+            found.append(Finding(gate=GATE, status="unknown", ids=["M22"], reason=reason, evidence=source, sql=["contention"]))
+            continue
+        figures = {"foreign_cores": Figure(row.foreign_cores, "cores"), "steal_cores": Figure(row.steal_cores, "cores")}
+        if row.foreign_cores > rules.foreign_cores:
+            who = f"most of it {row.name!r} (pid {row.pid})" if row.name else "by processes that are not named"
+            reason = f"contended: {where}: strangers used {row.foreign_cores:.3g} cores on average, {who}"
+            finding = Finding(
+                gate=GATE, status="fail", situation="not_comparable", reason=reason, figures=figures, evidence=source
+            )
+            found.append(replace(finding, next_step="Stop what else runs on the machine and measure again."))
+        elif row.steal_cores > rules.steal_cores:
+            reason = f"{where}: the hypervisor took {row.steal_cores:.3g} cores on average"
+            finding = Finding(gate=GATE, status="flag", situation="flagged", reason=reason, figures=figures, evidence=source)
+            found.append(replace(finding, next_step="Measure again on a machine that is not overcommitted."))
+    if found:
+        return [replace(item, ids=["M22"], sql=["contention"]) for item in found]
+    worst = max(rows, key=lambda row: row.foreign_cores or 0.0)
+    figures = {
+        "worst_foreign_cores": Figure(worst.foreign_cores, "cores"),
+        "worst_steal_cores": Figure(max(row.steal_cores or 0.0 for row in rows), "cores"),
+    }
+    reason = f"at most {worst.foreign_cores:.3g} cores of strangers in any timed window"
+    return [Finding(gate=GATE, status="ok", ids=["M22"], reason=reason, figures=figures, sql=["contention"])]

@@ -1,0 +1,173 @@
+"""Reading one launch directory, ours or foreign, into a ``Launch`` and a list of what is damaged in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from audit.contract import Source
+from audit.errors import DamageError
+from audit.intake import files, rows, strict
+from audit.intake.model import Damage, Host, Launch, Request, Row, Server
+from audit.policy import Policy
+
+BENCH, SERVER, REQUESTS, HOST, SEAL, WARMUP = (
+    "bench_runs.jsonl", "server.json", "requests.jsonl", "host.json", "seal.json", "warmup.jsonl",
+)  # fmt: skip
+OWN_MARKS = (SERVER, SEAL, HOST)
+"""Files that only our stopwatch writes: one of them is enough for a launch to be held to our own rules."""
+SCHEMAS = {SERVER: "countersign.server/1", HOST: "countersign.host/1", REQUESTS: "countersign.request/1"}
+T = TypeVar("T")
+
+
+class Reader:
+    """Reads one launch directory; ``damage`` and ``files`` grow while it reads."""
+
+    def __init__(self, run_dir: Path, directory: Path, policy: Policy) -> None:
+        self._run, self._dir, self._policy = run_dir, directory, policy
+        self.id = files.plain(directory.relative_to(run_dir).as_posix())
+        self.damage: list[Damage] = []
+        self.files: dict[str, str] = {}
+
+    def read(self) -> Launch:
+        """The launch as far as it can be believed."""
+        listed = {path.name: path for path in files.entries(self._dir)}
+        parsed = self._rows(listed)
+        own = any(name in listed for name in OWN_MARKS) or any(row.ours for row in parsed)
+        if not own:
+            return Launch(self.id, tuple(parsed), own=False, files=self.files)
+        for name in (SERVER, BENCH, REQUESTS, HOST):
+            if name not in listed:
+                self._hurt(name, "is missing", ids=("R14",))
+        server_data = self._data(listed.get(SERVER))
+        server = self._whole(SERVER, server_data, Server)
+        host = self._whole(HOST, self._data(listed.get(HOST)), Host)
+        for name in (row.source.file.rpartition("/")[2] for row in parsed if row.ours is None):
+            self._hurt(name, "a row without the key 'countersign' in a launch of ours", ids=("R18",))
+        return Launch(
+            id=self.id,
+            rows=tuple(parsed),
+            own=True,
+            server=server,
+            requests=tuple(self._requests(self._data(listed.get(REQUESTS)))),
+            samples=tuple(host.samples) if host else (),
+            config_lines=_config_lines(server_data or b""),
+            files=self.files,
+        )
+
+    def _hurt(self, name: str, what: str, line: int | None = None, ids: tuple[str, ...] = ()) -> None:
+        path = f"{self.id}/{files.plain(name)}" if self.id != "." else files.plain(name)
+        self.damage.append(Damage(Source(path, self.files.get(path), line), what, ids))
+
+    def _data(self, path: Path | None) -> bytes | None:
+        if path is None:
+            return None
+        try:
+            data = files.read(self._run, path, self._policy.limits)
+        except DamageError as error:
+            self._hurt(path.name, error.what, ids=error.ids)
+            return None
+        self.files[files.plain(path.relative_to(self._run).as_posix())] = files.sha256(data)
+        return data
+
+    def _whole(self, name: str, data: bytes | None, kind: type[T]) -> T | None:
+        if data is None:
+            return None
+        try:
+            value = strict.document(data, self._policy.limits)
+            found = msgspec.convert(value, kind)
+            if value["schema"] != SCHEMAS[name]:
+                raise DamageError(f"schema {value['schema']!r}, which this version does not know")
+        except (DamageError, msgspec.ValidationError) as error:
+            self._hurt(name, str(error))
+            return None
+        return found
+
+    def _requests(self, data: bytes | None) -> list[Request]:
+        found: list[Request] = []
+        for line in strict.lines(data or b"", self._policy.limits):
+            try:
+                if line.damage:
+                    raise DamageError(line.damage)
+                item = msgspec.convert(line.value, Request)
+                _possible(item)
+                found.append(item)
+            except (DamageError, msgspec.ValidationError) as error:
+                self._hurt(REQUESTS, str(error), line.number, getattr(error, "ids", ()))
+        return found
+
+    def _rows(self, listed: dict[str, Path]) -> list[Row]:
+        if BENCH in listed:
+            return self._row_lines(BENCH, self._data(listed[BENCH]), sure=True)
+        if any(name in listed for name in OWN_MARKS):
+            return []
+        found: list[Row] = []
+        claims = set(self._policy.layout.claim_files)
+        for suffix in (".jsonl", ".json"):
+            for name, path in listed.items():
+                if name.endswith(suffix) and name not in claims and not name.startswith(".") and not path.is_dir():
+                    found += self._row_lines(name, self._data(path), sure=False)
+            if found or self.damage:
+                break
+        return found
+
+    def _row_lines(self, name: str, data: bytes | None, *, sure: bool) -> list[Row]:
+        """Rows of one file; a file without a mark of a row, and not ``sure`` to hold some, is a stranger and left alone."""
+        values = self._values(name, data or b"")
+        if not sure and not any(line.damage or rows.looks_like_row(line.value) for line in values):
+            return []
+        found: list[Row] = []
+        for line in values:
+            path = f"{self.id}/{files.plain(name)}" if self.id != "." else files.plain(name)
+            source = Source(path, self.files.get(path), line.number)
+            try:
+                if line.damage:
+                    raise DamageError(line.damage)
+                if not rows.looks_like_row(line.value):
+                    raise DamageError("not a result of SGLang's bench_serving", ids=("R18",))
+                found.append(rows.parse(line.value, len(found), source))
+            except DamageError as error:
+                self._hurt(name, error.what, line.number, error.ids)
+        return found
+
+    def _values(self, name: str, data: bytes) -> list[strict.Line]:
+        if name.endswith(".json"):
+            try:
+                value: Any = strict.document(data, self._policy.limits)
+            except DamageError:
+                return list(strict.lines(data, self._policy.limits))
+            return [strict.Line(1, item, None) for item in (value if isinstance(value, list) else [value])]
+        return list(strict.lines(data, self._policy.limits))
+
+
+def _possible(item: Request) -> None:
+    """Raise DamageError when a request's times or counts cannot have happened."""
+    if item.schema != SCHEMAS[REQUESTS]:
+        raise DamageError(f"schema {item.schema!r}, which this version does not know")
+    counts = [value for value in (item.tokens_in, item.tokens_out, item.usage_in, item.usage_out) if value is not None]
+    times = [value for value in (item.sent_s, item.first_token_s, item.end_s) if value is not None]
+    if min(counts) < 0 or item.index < 0 or min(times) < 0:
+        raise DamageError("a negative count or time", ids=("R19",))
+    if times != sorted(times):
+        raise DamageError("sent, first token and end are not in this order", ids=("R19",))
+    if item.error is None and (item.end_s is None or item.answer is None):
+        raise DamageError("neither an error nor a whole answer", ids=("W11",))
+    if files.sha256(item.prompt.encode()) != item.prompt_sha256:
+        raise DamageError("'prompt_sha256' is not the digest of the prompt", ids=("O12",))
+
+
+def _config_lines(data: bytes) -> dict[str, int]:
+    """Line of each key of the block ``effective`` in a pretty-printed server.json; empty when it is on one line."""
+    found: dict[str, int] = {}
+    block = False
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        text = line.strip()
+        if text.startswith(b'"effective":'):
+            block = True
+        elif block and text.startswith(b"}"):
+            break
+        elif block and text.startswith(b'"'):
+            found[text.split(b'"')[1].decode("utf-8", "replace")] = number
+    return found

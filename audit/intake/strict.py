@@ -1,0 +1,150 @@
+"""Strict JSON: one value, every byte of it accounted for. What DuckDB and json.loads let pass in silence is damage here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from audit.errors import DamageError
+from audit.policy import Limits
+
+BOM = b"\xef\xbb\xbf"
+INFINITE_KEY = "request_rate"
+"""The one key that may be infinite (closed loop): bare ``Infinity`` or the text ``inf``."""
+INFINITE = "inf"
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Line(NamedTuple):
+    """One non-blank line: its 1-based number, and its value or what is wrong with it."""
+
+    number: int
+    value: Any
+    damage: str | None
+
+
+def loads(data: bytes, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value
+    """One JSON value. Raises DamageError on anything RFC 8259 or the identity of the value leaves open.
+
+    Refused: bytes that are not UTF-8, duplicate keys, NaN, Infinity (outside ``request_rate``), numbers that
+    overflow, integers beyond ``int_digits``, nesting beyond ``depth``, half surrogates, anything after the value.
+    ``Infinity`` under ``request_rate`` comes back as the text ``inf``.
+    """
+    if len(data) > limits.line_bytes:
+        raise DamageError(f"longer than {limits.line_bytes} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DamageError(f"not UTF-8 (byte {error.start})") from error
+    if text.count("[") + text.count("{") > limits.depth:
+        _check_depth(text, limits.depth)
+    seen_infinity: list[bool] = []
+
+    def constant(name: str) -> float:
+        if name != "Infinity":
+            raise DamageError(f"{name} is not a number")
+        seen_infinity.append(True)
+        return float("inf")
+
+    def integer(digits: str) -> int:
+        if len(digits.lstrip("-")) > limits.int_digits:
+            raise DamageError(f"an integer of {len(digits)} digits")
+        return int(digits)
+
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_no_duplicates, parse_constant=constant, parse_float=_finite, parse_int=integer
+        )
+    except json.JSONDecodeError as error:
+        raise DamageError(_words(error, text)) from error
+    except RecursionError as error:
+        raise DamageError(f"nested deeper than {limits.depth}") from error
+    if seen_infinity:
+        value = _settle_infinity(value, None)
+    if _SURROGATE.search(text):
+        _check_text(value)
+    return value
+
+
+def lines(data: bytes, limits: Limits) -> Iterator[Line]:
+    """Every line of a JSON-lines file. CRLF, a byte-order mark at the start and blank lines are no damage."""
+    body = data[len(BOM) :] if data.startswith(BOM) else data
+    for number, raw in enumerate(body.split(b"\n"), start=1):
+        line = raw.strip(b" \t\r")
+        if not line:
+            continue
+        try:
+            yield Line(number, loads(line, limits), None)
+        except DamageError as error:
+            yield Line(number, None, error.what)
+
+
+def document(data: bytes, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value
+    """A file that holds one JSON value. Raises DamageError."""
+    return loads((data[len(BOM) :] if data.startswith(BOM) else data).strip(b" \t\r\n"), limits)
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DamageError(f"key {twice!r} stands twice")
+    return found
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise DamageError(f"number {digits[:24]!r} is beyond a double")
+    return value
+
+
+def _settle_infinity(value: Any, key: str | None) -> Any:  # noqa: ANN401 - any JSON value
+    if value == float("inf") and isinstance(value, float):
+        if key != INFINITE_KEY:
+            raise DamageError(f"Infinity under {key!r} is not a number")
+        return INFINITE
+    if isinstance(value, dict):
+        return {name: _settle_infinity(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_settle_infinity(item, f"{key}[]") for item in value]
+    return value
+
+
+def _check_depth(text: str, limit: int) -> None:
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        mark = token.group()
+        if mark in "[{":
+            depth += 1
+            if depth > limit:
+                raise DamageError(f"nested deeper than {limit}")
+        elif mark in "]}":
+            depth -= 1
+
+
+def _check_text(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            stack += item
+        elif isinstance(item, str):
+            try:
+                item.encode()
+            except UnicodeEncodeError as error:
+                raise DamageError("half a surrogate pair in a text") from error
+
+
+def _words(error: json.JSONDecodeError, text: str) -> str:
+    if error.msg == "Extra data":
+        return f"something after the end of the value (column {error.colno})"
+    if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg:
+        return "cut off: the value does not end"
+    return f"not JSON: {error.msg} (column {error.colno})"

@@ -1,0 +1,15 @@
+"""Scope baseline: one configuration measured against itself."""
+
+from __future__ import annotations
+
+from audit.gates import contention, correctness, lifecycle, seal, spread
+from audit.scopes.gate import Gate
+
+GATES = (
+    Gate("seal", seal.seals),
+    Gate("baseline_conditions", spread.conditions),
+    Gate("contention", contention.check),
+    Gate("lifecycle", lifecycle.check),
+    Gate("coherence", correctness.coherence),
+    Gate("spread", spread.check),
+)

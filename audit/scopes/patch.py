@@ -1,0 +1,32 @@
+"""Scope patch: one declared change against the configuration it was made on."""
+
+from __future__ import annotations
+
+from audit.gates import (
+    baseline_drift,
+    contention,
+    correctness,
+    engagement,
+    headline,
+    lever_class,
+    lifecycle,
+    real_delta,
+    same_conditions,
+    same_work,
+    seal,
+)
+from audit.scopes.gate import Gate
+
+GATES = (
+    Gate("seal", seal.seals),
+    Gate("same_conditions", same_conditions.check),
+    Gate("same_work", same_work.check),
+    Gate("contention", contention.check),
+    Gate("lifecycle", lifecycle.check),
+    Gate("baseline_drift", baseline_drift.check),
+    Gate("correctness", correctness.check),
+    Gate("real_delta", real_delta.check),
+    Gate("engagement", engagement.check),
+    Gate("headline", headline.check),
+    Gate("lever_class", lever_class.check),
+)
