@@ -10,7 +10,7 @@ from pathlib import Path
 
 from audit.contract import AuditRequest, Finding, Verdict, Verdicts
 from audit.errors import AuditError
-from audit.render import canonical_json, exit_code, render
+from audit.rendering import canonical_json, exit_code, render
 
 __all__ = [
     "AuditError",

@@ -19,7 +19,7 @@ from audit.intake import files, forensics, legs, seal, sweep
 from audit.intake.launch import Reader
 from audit.intake.model import Damage, Leg
 from audit.policy import Loaded, Policy, load
-from audit.render import canonical_json
+from audit.rendering import canonical_json
 from audit.scopes.gate import Gate
 
 DERIVED = "No audit_request.json: this request was derived from the layout."
@@ -88,10 +88,9 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
         elif place.relative_to(run_dir).as_posix() not in places:
             noise.append(_leg(run_dir, place, f"noise{len(noise)}", policy, damage))
     everything = [*sides.values(), *noise]
-    folders = [leg.dir for leg in everything] or [
-        name for name in (request.cand_dir, request.eval_dir) if name not in (None, ".")
-    ]
-    ledger = seal.read_ledger(run_dir, [str(name) for name in folders], policy)
+    asked = [request.cand_dir, request.eval_dir] if problems else []
+    folders = [leg.dir for leg in everything] + [name.strip("/") for name in asked if name and name != "."]
+    ledger = seal.read_ledger(run_dir, folders, policy)
     damage += ledger.damage + seal.gone(run_dir, ledger)
     for leg in everything:
         for launch in leg.launches:

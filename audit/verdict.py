@@ -95,12 +95,17 @@ def _correctness(findings: Sequence[Finding]) -> str:
 def _reasons(findings: Sequence[Finding], decision: Decision) -> list[str]:
     """What fails, strongest first; for a verdict without a failure what was flagged, then what carries it."""
     order = list(TABLE)
-    argued = [(order.index(name), finding) for finding in findings if (name := situation(finding))]
+    argued = [(order.index(name), finding) for finding in _speaking(findings, decision) if (name := situation(finding))]
     argued.sort(key=lambda item: item[0])
     reasons = [finding.reason for _, finding in argued]
     if decision.verdict != "FAIL":
         reasons += [finding.reason for finding in findings if finding.gate in ("real_delta", "spread") and finding.status == "ok"]
     return list(dict.fromkeys(reasons))
+
+
+def _speaking(findings: Sequence[Finding], decision: Decision) -> list[Finding]:
+    """Findings that argue for a row of the verdict's own colour: beside a failure, flags are not what has to be mended."""
+    return [finding for finding in findings if (name := situation(finding)) and TABLE[name].verdict == decision.verdict]
 
 
 def _note(ev: Evidence, findings: Sequence[Finding], remarks: Sequence[str]) -> str:
@@ -121,7 +126,7 @@ def build(ev: Evidence, findings: Sequence[Finding], measured: Effect, remarks: 
     headline = table.get(effect.HEADLINE)
     status = {finding.status for finding in findings if finding.gate == "headline"}
     integrity = "n/a" if not patch else next((s for s in ("fail", "flag", "ok") if s in status), "not_checked")
-    steps = [finding.next_step for finding in findings if situation(finding) and finding.next_step]
+    steps = [finding.next_step for finding in _speaking(findings, decision) if finding.next_step]
     counts = {role: (len(leg.launches) if leg.launches_known else None) for role, leg in ev.legs.items()}
     return Verdict(
         short_name=ev.request.short_name or ev.request.scope,

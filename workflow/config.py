@@ -85,7 +85,7 @@ class CampaignConfig(_Frozen):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Chance of one false accept in the whole campaign that its error budget allows."""
     wall_minutes: Annotated[float, Field(gt=0, le=100_000)] = 120.0
-    """The campaign stops measuring new candidates after this long and reports what it has."""
+    """No new candidate is measured that this would not hold, with the final comparison still to come."""
 
     @property
     def alpha_per_look(self) -> float:

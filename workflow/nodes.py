@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflow import requests
+from workflow.budget import is_spent
 from workflow.context import Context, baseline_dir, config_digest
 from workflow.errors import EvidenceError
 from workflow.figures import LegFigures, delta_pct, leg_figures, plain_rule
@@ -115,6 +116,9 @@ class Nodes:
         ctx = self._ctx
         if not ctx.ledger.of_kind("bank"):
             ctx.sink.say("final: skipped, nothing was banked")
+            return {"final_measured": False}
+        if state["stopped"] == "wall" and is_spent(ctx, state["spent_s"]):
+            ctx.sink.say("final: skipped, the time budget is used up")
             return {"final_measured": False}
         known = ctx.in_force_tok_s(state["baseline_sets"]) or 0.0
         self._run(ctx.plan("final", {"ref": ctx.plain, "cand": ctx.in_force}, ctx.config.measure.final_launches, known))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from agents import Proposal, config_tuner
+from workflow.budget import holds_another
 from workflow.context import Context, change_digest, check_change
 from workflow.errors import ConfigError, EvidenceError
 from workflow.history import Tried, parse_name, short_name, tried, write_claim
@@ -41,7 +42,10 @@ def next_proposal(ctx: Context, attempt: int, spent_s: float) -> Answer:
             drop(ctx, pending.short_name, f"the same change was refuted as {before}", refuted=True)
             attempt = 1
             continue
-        if spent_s > 60 * ctx.config.wall_minutes:
+        if not holds_another(ctx, spent_s):
+            ctx.sink.say(
+                f"sweep: {ctx.config.wall_minutes:g} min would not hold another candidate ({spent_s / 60:.1f} min spent)"
+            )
             _give_up(ctx, story, "the time budget ended before it could be measured again")
             return Answer("", "wall")
         direction = max((item.direction for item in story), default=0) + (attempt == 1)

@@ -18,11 +18,9 @@ def after_audit_baseline(state: State) -> Literal["baseline", "propose"]:
     return "baseline" if state["measure_again"] else "propose"
 
 
-def after_propose(state: State) -> Literal["measure", "final", "report"]:
-    """Measure the proposal; with none left the final comparison; with the time used up straight to the report."""
-    if state["stopped"] == "":
-        return "measure"
-    return "report" if state["stopped"] == "wall" else "final"
+def after_propose(state: State) -> Literal["measure", "final"]:
+    """Measure the proposal; with none left, or no time for one, the final comparison."""
+    return "measure" if state["stopped"] == "" else "final"
 
 
 def after_decide(state: State) -> Decision:

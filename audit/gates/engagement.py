@@ -65,7 +65,7 @@ def _one(ev: Evidence, key: str, value: str) -> list[Finding]:
                     status="fail",
                     situation="not_comparable",
                     ids=["E06", "C10"],
-                    reason=f"not engaged: {key} was declared as {value}, {source.file}:{source.line} has {found.get(key, 'nothing')}",
+                    reason=f"not engaged: {key} was declared as {value}, {source.file}:{source.line} has {found.get(key, '-')}",
                     next_step=f"Find out why the server did not take {key}, then measure again.",
                     evidence=[source],
                 )

@@ -64,4 +64,4 @@ def check(ev: Evidence) -> list[Finding]:
             )
         ]
     tail = "; the parts cannot be separated without legs of their own" if levers.kind == "mixed" else ""
-    return [Finding(gate=GATE, status="ok", ids=["A01"], reason=f"class {levers.kind}: {shown}{tail}", sql=["config_between"])]
+    return [Finding(gate=GATE, status="ok", ids=["A01"], reason=f"class {shown}{tail}", sql=["config_between"])]

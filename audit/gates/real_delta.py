@@ -84,15 +84,11 @@ def _by_launches(ev: Evidence, found: Effect, ref: MetricRow, cand: MetricRow, w
         finding = _finding("fail", "refuted", f"refuted: {words}, below the band of {band:g} %", step, ["A14", "M07"], where)
     else:
         needed = found.launches_needed
-        few = (
-            f"about {needed} launches a side would settle it"
-            if needed
-            else "no feasible number of launches would prove this gain"
-        )
+        step = "Drop it, or measure many more launches: as it looks, no feasible number of them proves a gain above the band."
+        if needed:
+            step = f"Measure more launches: about {needed} a side would prove this gain, if it is as it looks."
         words += f", neither proven nor excluded; from {found.min_detectable_gain_pct or 0:.3g} % on a gain would have shown"
-        finding = _finding(
-            "fail", "underpowered", f"underpowered: {words}", f"Measure more launches: {few}.", ["M06", "M07"], where
-        )
+        finding = _finding("fail", "underpowered", f"underpowered: {words}", step, ["M06", "M07"], where)
     return replace(finding, figures=_figures(found, ref, cand))
 
 

@@ -61,3 +61,14 @@ def entries(directory: Path) -> list[Path]:
         return sorted(directory.iterdir(), key=lambda path: os.fsencode(path.name))
     except OSError:
         return []
+
+
+def mentions(path: Path, mark: bytes, look: int = 1 << 20) -> bool:
+    """True when the first ``look`` bytes of a regular file hold ``mark``."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as stream:
+            return mark in stream.read(look)
+    except OSError:
+        return False

@@ -85,14 +85,13 @@ def _repeats(launch: Launch) -> list[Damage]:
     place = launch.source("bench_runs.jsonl")
     present = [row.repeat for row in launch.rows]
     if server.status == "complete":
-        for missing in sorted(set(range(server.plan.repeats)) - set(present)):
-            what = f"repeat {missing} of {server.plan.repeats} is missing"
-            found.append(Damage(place, what, ("M10", "R14")))
+        missing = sorted(set(range(server.plan.repeats)) - set(present))
+        found += [Damage(place, f"repeat {item} of {server.plan.repeats} is missing", ("M10", "R14")) for item in missing]
     if present != sorted(set(present)) or any(repeat >= server.plan.repeats for repeat in present):
         found.append(Damage(place, f"repeat indices are {present}, planned were 0 to {server.plan.repeats - 1}", ("O03",)))
-    for item in {request.repeat for request in launch.requests} - set(present):
-        if server.status == "complete":
-            found.append(Damage(launch.source("requests.jsonl"), f"requests of repeat {item}, which has no row", ("M10",)))
+        stray = sorted({request.repeat for request in launch.requests} - set(present))
+        where = launch.source("requests.jsonl")
+        found += [Damage(where, f"requests of repeat {item}, which has no row", ("M10",)) for item in stray]
     names = {server.launch_id: launch.source("server.json")} | {
         row.ours.launch_id: row.source for row in launch.rows if row.ours is not None
     }

@@ -12,6 +12,9 @@ from audit.intake import files
 from audit.intake.launch import BENCH, OWN_MARKS
 from audit.policy import Policy
 
+MARK = b'"output_throughput"'
+"""What a file of rows mentions; the reader decides whether it holds any."""
+
 
 class Found(NamedTuple):
     """Directories of the legs by role, or why there is no telling."""
@@ -28,13 +31,13 @@ class LegDirs(NamedTuple):
 
 
 def holds_rows(directory: Path, policy: Policy) -> bool:
-    """True when a launch or a flat leg lies directly in this directory (judged by names alone)."""
+    """True when a launch or a flat leg lies directly in this directory (by names; files of other names by a look inside)."""
     claims = set(policy.layout.claim_files)
     for path in files.entries(directory):
         if path.name == BENCH or path.name in OWN_MARKS:
             return True
         named = path.suffix in (".jsonl", ".json") and path.name not in claims and not path.name.startswith(".")
-        if named and not path.is_dir():
+        if named and files.mentions(path, MARK):
             return True
     return False
 

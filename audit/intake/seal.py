@@ -156,9 +156,9 @@ def _against_files(run_dir: Path, directory: Path, launch: Launch, seal: Seal, p
             continue
         if files.sha256(data) != facts.sha256 or len(data) != facts.bytes:
             found.append(Damage(launch.source(name), "was altered after it was sealed", CHANGED, "seal"))
-    for name in sorted(set(present) - set(seal.files) - {SEAL}):
-        found.append(Damage(launch.source(name), "was added after the seal: the seal does not list it", CHANGED, "seal"))
-    return found
+    extra = sorted(set(present) - set(seal.files) - {SEAL})
+    what = "was added after the seal: the seal does not list it"
+    return found + [Damage(launch.source(name), what, CHANGED, "seal") for name in extra]
 
 
 def gone(run_dir: Path, ledger: Ledger) -> list[Damage]:

@@ -29,7 +29,10 @@ def test_our_own_child_is_not_a_stranger() -> None:
 
 def test_a_stranger_that_burns_cpu_is_named() -> None:
     """The burner is started through a shell that exits, so init (or the test's reaper) owns it, not this process."""
-    burner = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {BURN!r}], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); print(p.pid)"
+    burner = (
+        "import subprocess, sys; null = subprocess.DEVNULL; "
+        f"print(subprocess.Popen([sys.executable, '-c', {BURN!r}], stdout=null, stderr=null).pid)"
+    )
     out = subprocess.run([sys.executable, "-c", burner], capture_output=True, text=True, timeout=10, check=True).stdout
     stranger = psutil.Process(int(out))
     # Another test may have made this process the reaper of orphans; then the stranger is a descendant after all.

@@ -119,8 +119,8 @@ def _effect(verdict: Verdict) -> list[str]:
     lines = []
     if found.rule == "launches":
         lines.append(
-            f"gain {_number(found.estimate_pct)} % [{_number(found.lower_pct)}, {_number(found.upper_pct)}] at alpha {found.alpha:g}, "
-            f"p {_number(found.p)}, df {found.df}; launch SD {_number(found.launch_sd_pct)} %; "
+            f"gain {_number(found.estimate_pct)} % [{_number(found.lower_pct)}, {_number(found.upper_pct)}] "
+            f"at alpha {found.alpha:g}, p {_number(found.p)}, df {found.df}; launch SD {_number(found.launch_sd_pct)} %; "
             f"detectable from {_number(found.min_detectable_gain_pct)} %"
         )
         lines.append(f"sensitivity: paired p {_number(found.paired_p)}, permutation p {_number(found.permutation_p)}")
