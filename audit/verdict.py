@@ -32,10 +32,10 @@ TABLE: dict[Situation, Decision] = {
     "harm": Decision("FAIL", "eject", "refuted"),
     "refuted": Decision("FAIL", "eject", "refuted"),
     "underpowered": Decision("FAIL", "remeasure", "underpowered"),
+    "noisy": Decision("FLAG", "remeasure", "underpowered"),
     "downgrade": Decision("FLAG", "downgrade_headline", "proven"),
     "replace": Decision("FLAG", "replace_headline_with_e2e", "proven"),
     "flagged": Decision("FLAG", "flag", "proven"),
-    "noisy": Decision("FLAG", "remeasure", "underpowered"),
 }
 """Strongest first: damage speaks before all else, a crash before what it left unmeasured, and every FAIL before every FLAG."""
 

@@ -15,7 +15,7 @@ from workflow.ledger import Entry, Ledger
 from workflow.measure import seal
 from workflow.measure.plan import Plan, Slot, draw_order, size_repeat, slots
 from workflow.measure.records import write_launch
-from workflow.measure.types import Driver, LaunchSpec, Leg, Observation, Prompt, PromptSource, RepeatRecord
+from workflow.measure.types import Driver, LaunchSpec, Leg, Observation, Prompt, PromptSource
 
 QUIET_CORES = 0.05
 """A launch during which strangers used more CPU than this is measured again, once."""
@@ -116,17 +116,10 @@ def pilot_tok_s(plan: Plan, seed: int, bench: Bench) -> float:
         order=(),
     )
     seen = bench.driver.observe(spec, lambda what, _: bench.progress(f"{plan.dir}: sizing the repeats: {what}", 0.0))
-    return steady_tok_s(seen.repeats[0]) if seen.status == "complete" and seen.repeats else 0.0
-
-
-def steady_tok_s(repeat: RepeatRecord) -> float:
-    """Output tok/s between the first answer and the last send, when every client was busy; 0.0 when that is no time."""
-    done = [r for r in repeat.requests if r.end_s is not None and r.error is None]
-    if not done:
+    if seen.status != "complete" or not seen.repeats:
         return 0.0
-    first, last = min(r.end_s for r in done if r.end_s is not None), max(r.sent_s for r in repeat.requests)
-    tokens = sum(r.tokens_out for r in done if r.end_s is not None and first < r.end_s <= last)
-    return tokens / (last - first) if last > first else 0.0
+    repeat = seen.repeats[0]
+    return sum(record.tokens_out for record in repeat.requests if record.error is None) / repeat.duration_s
 
 
 def _prompts(plan: Plan, slot: Slot, ledger: Ledger, bench: Bench) -> list[Prompt]:

@@ -47,6 +47,11 @@ class TransformersServe(Engine):
             {"continuous_batching": True},
             "Serves requests together in one paged batch instead of one after the other; each token waits for the batch.",
         ),
+        Lever(
+            "small-batches",
+            {"cb_max_batch_tokens": 8},
+            "At most 8 tokens in a batch: a token waits less for its neighbours, a prompt is read in slices.",
+        ),
         Lever("dtype-bfloat16", {"dtype": "bfloat16"}, "Halves the bytes of every weight; answers may change in the last bits."),
         Lever("attn-eager", {"attn_implementation": "eager"}, "Plain attention in place of the fused kernel."),
         Lever("compile", {"compile": True}, "torch.compile of the decode step; pays at the start of each server."),

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow.measure.execute import steady_tok_s
 from workflow.measure.plan import Plan, draw_order, size_repeat, slots
 from workflow.measure.records import repeat_row
 from workflow.measure.types import LaunchSpec, Prompt, RepeatRecord, RequestRecord, Settings, Workload
@@ -52,16 +51,10 @@ def test_a_row_has_sglang_units_and_fits_its_identities() -> None:
     assert (own["requested"], own["failed"], own["repeat"], own["usage_output_tokens"]) == (3, 1, 1, 8)
 
 
-def test_steady_rate_ignores_ramp_and_drain() -> None:
-    requests = [record(n, sent=n * 1.0, first=n + 0.5, end=n + 1.0) for n in range(5)]
-    assert steady_tok_s(RepeatRecord(0.0, 5.0, 5.0, requests)) == pytest.approx(4.0)
-    assert steady_tok_s(RepeatRecord(0.0, 5.0, 5.0, requests[:1])) == 0.0
-
-
 def test_repeats_are_sized_for_the_faster_leg() -> None:
     plan = Plan("d", {"ref": Settings(), "cand": Settings()}, 3, 2, LOAD, known_tok_s=100.0)
-    assert size_repeat(plan, 0.0) == 90  # 1.2 x 3 s x 100 tok/s / 4 tokens, rounded up
-    assert size_repeat(plan, 400.0) == 360
+    assert size_repeat(plan, 0.0) == 113  # 1.5 x 3 s x 100 tok/s / 4 tokens, rounded up
+    assert size_repeat(plan, 400.0) == 450
     assert size_repeat(Plan("d", {"aa": Settings()}, 3, 2, LOAD), 0.1) == LOAD.requests_per_repeat
 
 
