@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import psutil
 
@@ -38,6 +38,14 @@ class StopReport:
     seconds: float
     survivors: tuple[dict[str, Any], ...]
     port_closed: bool
+
+
+class ProcessFacts(NamedTuple):
+    """Command line, environment and thread count of a live process."""
+
+    cmdline: tuple[str, ...]
+    environ: dict[str, str]
+    threads: int
 
 
 def adopt_orphans() -> None:
@@ -113,6 +121,14 @@ class ServerProcess:
                 if any(c.laddr and c.laddr.port == self.port and c.status == "LISTEN" for c in process.net_connections("tcp")):
                     return process
         return candidates[-1] if candidates else None
+
+    def facts(self) -> ProcessFacts | None:
+        """What the live server runs with, read from the kernel; None when it is gone."""
+        process = self.server()
+        with contextlib.suppress(psutil.Error):
+            if process is not None:
+                return ProcessFacts(tuple(process.cmdline()), dict(process.environ()), process.num_threads())
+        return None
 
     def require_alive(self, phase: str, log: Path) -> None:
         """Raise ServerFailedError with the end of the log when the server has exited."""

@@ -158,13 +158,11 @@ class ServerDriver:
         return repeat
 
     def _look(self, server: ServerProcess, seen: _Seen, log_path: Path) -> None:
-        """Read command line, environment and threads of the live server."""
-        process = server.server()
-        if process is None:
-            return
-        with_log = log_path.read_bytes().decode(errors="replace")
-        seen.view = ServerView(tuple(process.cmdline()), dict(process.environ()), with_log)
-        seen.threads = max(seen.threads, process.num_threads())
+        """Read command line, environment and threads of the live server; one that has just died keeps what was read before."""
+        facts = server.facts()
+        if facts is not None:
+            seen.view = ServerView(facts.cmdline, facts.environ, log_path.read_bytes().decode(errors="replace"))
+            seen.threads = max(seen.threads, facts.threads)
 
     def _observation(
         self, spec: LaunchSpec, seen: _Seen, failure: Mapping[str, str] | None, host: dict[str, Any], ended: _Ended

@@ -268,3 +268,13 @@ def test_a_disturbed_launch_is_set_aside_and_said(tmp_path: Path) -> None:
     assert facts["set_aside"] == [{"launch_id": launch, "foreign_cores": 0.7}]
     assert facts["candidates"][0]["cand"]["launches"] == 2
     assert "launch\\_001 (0.70 cores)" in done.report.read_text()
+
+
+def test_the_time_budget_keeps_room_for_the_final(tmp_path: Path) -> None:
+    """A candidate that would leave no time for the final is not begun; what is banked is still measured against the baseline."""
+    whole = run(small_config(), services(), tmp_path / "whole")
+    seconds = {e.key: e.at_unix for e in Ledger(whole.run_dir / "ledger.jsonl", lambda: 0.0).entries}
+    first = (seconds["bank/c01-continuous-batching"] - seconds["campaign"]) / 60
+    short = run(small_config(wall_minutes=first + 0.1), services(), tmp_path / "short")
+    assert (short.banked, short.dropped, short.stopped) == (("c01-continuous-batching",), (), "wall")
+    assert (short.run_dir / "final").exists()
