@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workflow.measure.prompts import TokenCounter
 from workflow.serving.base import Effective, Engine, Lever, Scalar, ServerView
 
 SERVER = r"""
@@ -20,6 +20,12 @@ if mode == "hangs_at_start":
     time.sleep(600)
 if mode == "hangs_at_stop":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+if mode == "leaves_a_child" and os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(0)
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
@@ -48,7 +54,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
 class ScriptEngine(Engine):
-    """Answers every prompt with eight one-letter tokens; ``mode`` says how the server misbehaves."""
+    """Answers every prompt with eight one-digit tokens; ``mode`` says how the server misbehaves."""
 
     name = "script"
     levers: tuple[Lever, ...] = ()
@@ -56,6 +62,9 @@ class ScriptEngine(Engine):
     flag_values: Mapping[str, tuple[type, ...]] = {"mode": (str,)}
     health_path = "/"
     chat_path = "/chat"
+
+    def __init__(self, counter: TokenCounter) -> None:
+        self._counter = counter
 
     def version(self) -> str:
         """A fixed version."""
@@ -71,7 +80,7 @@ class ScriptEngine(Engine):
 
     def request_body(self, model: Path, prompt: str, output_len: int) -> dict[str, Any]:
         """The answer travels with the request; the script only spells it out."""
-        return {"answer": list("abcdefgh"), "tokens_in": len(json.dumps(prompt))}
+        return {"answer": list("12345678"), "tokens_in": self._counter.chat(prompt)}
 
     def effective(self, view: ServerView) -> Effective:
         """The mode from the command line."""

@@ -29,7 +29,7 @@ class Letters:
 
 def driver(tmp_path: Path, sandbox: Sandbox) -> ServerDriver:
     counter = TokenCounter(TINY_MODEL)
-    return ServerDriver(Rig(ScriptEngine(), TINY_MODEL, sandbox, counter, tmp_path, start_timeout_s=3.0))
+    return ServerDriver(Rig(ScriptEngine(counter), TINY_MODEL, sandbox, counter, tmp_path, start_timeout_s=3.0))
 
 
 def observe(tmp_path: Path, mode: str, sandbox: Sandbox) -> Observation:
@@ -72,7 +72,7 @@ def test_a_server_that_behaves_is_measured_and_gone(tmp_path: Path, kind: str) -
     seen = observe(tmp_path, "fine", sandbox)
     assert (seen.status, seen.failure) == ("complete", None)
     assert [len(repeat.requests) for repeat in seen.repeats] == [16, 16]
-    assert all(record.answer == "abcdefgh" and record.error is None for repeat in seen.repeats for record in repeat.requests)
+    assert all(record.answer == "12345678" and record.error is None for repeat in seen.repeats for record in repeat.requests)
     assert seen.server["effective"]["mode"] == "fine"
     assert seen.server["stop"]["survivors"] == []
 
