@@ -115,12 +115,13 @@ class ServerProcess:
 
     def server(self) -> psutil.Process | None:
         """The process that listens, or the youngest in line when none is known to: the one whose command line counts."""
-        candidates = [process for process in self.tree() if process.pid != self._child.pid] or self.tree()
-        for process in candidates:
+        alive = self.tree()
+        for process in alive:
             with contextlib.suppress(psutil.Error):
                 if any(c.laddr and c.laddr.port == self.port and c.status == "LISTEN" for c in process.net_connections("tcp")):
                     return process
-        return candidates[-1] if candidates else None
+        below = [process for process in alive if process.pid != self._child.pid] or alive
+        return below[-1] if below else None
 
     def facts(self) -> ProcessFacts | None:
         """What the live server runs with, read from the kernel; None when it is gone."""
@@ -203,7 +204,7 @@ def _alive(process: psutil.Process) -> bool:
 
 def _command(process: psutil.Process) -> str:
     with contextlib.suppress(psutil.Error):
-        return " ".join(process.cmdline())[:300] or process.name()
+        return " ".join(" ".join(process.cmdline()).split())[:200] or process.name()
     return "?"
 
 
