@@ -42,12 +42,6 @@ def next_proposal(ctx: Context, attempt: int, spent_s: float) -> Answer:
             drop(ctx, pending.short_name, f"the same change was refuted as {before}", refuted=True)
             attempt = 1
             continue
-        if not holds_another(ctx, spent_s):
-            ctx.sink.say(
-                f"sweep: {ctx.config.wall_minutes:g} min would not hold another candidate ({spent_s / 60:.1f} min spent)"
-            )
-            _give_up(ctx, story, "the time budget ended before it could be measured again")
-            return Answer("", "wall")
         direction = max((item.direction for item in story), default=0) + (attempt == 1)
         if direction > ctx.config.max_candidates:
             return Answer("", "candidates")
@@ -58,6 +52,12 @@ def next_proposal(ctx: Context, attempt: int, spent_s: float) -> Answer:
             continue
         if proposal is None:
             return Answer("", "levers")
+        if not holds_another(ctx, spent_s):
+            ctx.sink.say(
+                f"sweep: {ctx.config.wall_minutes:g} min would not hold another candidate ({spent_s / 60:.1f} min spent)"
+            )
+            _give_up(ctx, story, "the time budget ended before it could be measured again")
+            return Answer("", "wall")
         try:
             _check(ctx, proposal, story)
         except ConfigError as error:

@@ -176,7 +176,8 @@ class SimulatedDriver:
     def _host(self, begun: float, foreign: float) -> dict[str, Any]:
         quiet = {"load1": 1.0, "mhz": 2000.0, "busy_cores": 1.0, "own_cores": 1.0, "steal_cores": 0.0, "foreign_cores": foreign}
         seconds = range(1, max(2, int(self._clock.now - begun) + 1))
-        samples = [{"t_unix": begun + second, **quiet, "foreign": []} for second in seconds]
+        times = [*(begun + second for second in seconds), self._clock.now]  # as the real sampler: one last sample at its stop
+        samples = [{"t_unix": at, **quiet, "foreign": []} for at in times]
         return {"schema": "countersign.host/1", "cores": 2, "cpu_model": "simulated", "samples": samples}
 
 
