@@ -27,6 +27,11 @@ def command(tmp_path: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "workflow", "campaign", *words]
 
 
+def hear_interrupts() -> None:
+    """A test runner in the background of a script ignores SIGINT, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     """Everything else goes to stderr; status agrees; the exit code is 0."""
     words = command(tmp_path, "run", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "runs"), "--id", "x", "--json")
@@ -43,7 +48,13 @@ def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_no_server_behind(tmp_path: Path, number: signal.Signals) -> None:
     """Exit 130, the next step named, no process left, nothing sealed that is not whole."""
     words = command(tmp_path, "run", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "runs"), "--id", "x")
-    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - a signal disposition, nothing that could deadlock
+    )
     run_dir = tmp_path / "runs" / "x"
     deadline = time.monotonic() + 120
     while not list(run_dir.glob("baseline/set_1/.launch_000.partial")) and time.monotonic() < deadline:
