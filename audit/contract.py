@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 Scalar = str | int | float | bool | None
-Scope = Literal["baseline", "patch", "bundle"]
+Scope = Literal["baseline", "profile", "harness", "patch", "bundle"]
 Status = Literal["ok", "flag", "fail", "unknown", "n/a"]
 Word = Literal["PASS", "FLAG", "FAIL"]
 Action = Literal["pass", "eject", "downgrade_headline", "replace_headline_with_e2e", "flag", "remeasure"]

@@ -15,9 +15,10 @@ from audit.contract import AuditRequest, Effect, Finding, Source, Verdict, Verdi
 from audit.errors import AuditError
 from audit.evidence import Evidence, Tables
 from audit.gates import seal as seal_gate
-from audit.intake import files, forensics, legs, seal, sweep
+from audit.intake import benches, claims, files, forensics, legs, overlays, probes, profiles, seal, sweep
 from audit.intake.launch import Reader
 from audit.intake.model import Damage, Leg
+from audit.intake.places import Places
 from audit.policy import Loaded, Policy, load
 from audit.rendering import canonical_json
 from audit.scopes.gate import Gate
@@ -57,6 +58,7 @@ class _Read(NamedTuple):
     damage: list[Damage]
     problems: list[str]
     ledger: seal.Ledger
+    places: Places
 
 
 def _audit(run_dir: Path, request: AuditRequest, loaded: Loaded, remarks: Sequence[str]) -> Verdict:
@@ -73,6 +75,11 @@ def _audit(run_dir: Path, request: AuditRequest, loaded: Loaded, remarks: Sequen
 
 
 def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
+    asked_for = files.inside(run_dir, request.eval_dir or ".", "eval_dir")
+    other = None if request.cand_dir is None else files.inside(run_dir, request.cand_dir, "cand_dir")
+    if request.scope in ("profile", "harness"):
+        missing = [] if asked_for.is_dir() else [f"{request.eval_dir!r}: no such directory"]
+        return _Read({}, [], [], missing, seal.Ledger(False, {}, [], []), Places(run_dir, asked_for, other, {}))
     found = legs.find(run_dir, request, policy)
     damage: list[Damage] = []
     sides: dict[str, Leg] = {}
@@ -101,7 +108,7 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
         swept = sweep.common(sides)
         sides = swept.legs
         problems += swept.problems
-    return _Read(sides, noise, damage, problems, ledger)
+    return _Read(sides, noise, damage, problems, ledger, Places(run_dir, asked_for, other, found.dirs))
 
 
 def _leg(run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Damage]) -> Leg:
@@ -136,6 +143,10 @@ def _evidence(request: AuditRequest, policy: Policy, read: _Read) -> Evidence:
         damage = [*read.damage, *forensics.examine(store, everything, policy)]
         tables: Tables = store.tables(policy)
     sources = {path: digest for leg in everything for launch in leg.launches for path, digest in launch.files.items()}
+    beside = _beside(request, policy, read.places)
+    for found in (beside.probes, beside.overlays, beside.benches, beside.profiles):
+        sources |= dict(found.files)
+        damage += found.damage
     return Evidence(
         request=request,
         policy=policy,
@@ -146,6 +157,29 @@ def _evidence(request: AuditRequest, policy: Policy, read: _Read) -> Evidence:
         problems=tuple(read.problems),
         ledger_present=read.ledger.present,
         sources=sources,
+        **beside._asdict(),
+    )
+
+
+class _Beside(NamedTuple):
+    """What lies beside the rows; field names are those of ``Evidence``."""
+
+    claims: claims.Claims
+    probes: probes.Probes
+    overlays: overlays.Overlays
+    benches: benches.Benches
+    profiles: profiles.Profiles
+
+
+def _beside(request: AuditRequest, policy: Policy, places: Places) -> _Beside:
+    """The evidence that this scope looks at beside rows, and the claims about it."""
+    comparing = request.scope in ("patch", "bundle")
+    return _Beside(
+        claims=claims.read(places, policy) if comparing else claims.Claims(),
+        probes=probes.read(places, policy) if comparing or request.scope == "baseline" else probes.Probes(),
+        overlays=overlays.read(places, request, policy) if comparing else overlays.Overlays(),
+        benches=benches.read(places, policy) if comparing or request.scope == "harness" else benches.Benches(),
+        profiles=profiles.read(places, policy) if request.scope == "profile" else profiles.Profiles(),
     )
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from audit.contract import AuditRequest, Source
+from audit.intake.benches import Benches
+from audit.intake.claims import Claims
 from audit.intake.model import Damage, Leg
+from audit.intake.overlays import Overlays
+from audit.intake.probes import Probes
+from audit.intake.profiles import Profiles
 from audit.policy import Policy
 
 
@@ -225,7 +230,13 @@ class Evidence:
     """Why legs could not be told; empty when they could."""
     ledger_present: bool
     sources: Mapping[str, str]
-    """Every file read, relative to the run -> sha256."""
+    """Every file read, claim files excepted, relative to the run -> sha256."""
+    claims: Claims = field(default_factory=Claims)
+    """Gate 6 alone looks at these."""
+    probes: Probes = field(default_factory=Probes)
+    overlays: Overlays = field(default_factory=Overlays)
+    benches: Benches = field(default_factory=Benches)
+    profiles: Profiles = field(default_factory=Profiles)
 
     @property
     def own(self) -> bool:

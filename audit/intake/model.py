@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from audit.contract import Scalar, Source
+from audit.intake.logs import LogFacts
 
 Role = str
 """``ref``, ``cand``, or ``noise0``, ``noise1``, ... for A/A sets."""
@@ -163,6 +164,8 @@ class Launch:
     """Effective key -> its line in server.json."""
     files: dict[str, str] = field(default_factory=dict)
     """Every file of evidence, relative to the run -> sha256."""
+    log: LogFacts | None = None
+    """The server's own log, where one lies with the launch."""
 
     def source(self, name: str, line: int | None = None) -> Source:
         """A place in a file of this launch."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from audit.gates import (
     baseline_drift,
+    claims,
     contention,
     correctness,
     engagement,
     headline,
+    isolated,
     lever_class,
     lifecycle,
     real_delta,
@@ -29,4 +31,6 @@ GATES = (
     Gate("engagement", engagement.check),
     Gate("headline", headline.check),
     Gate("lever_class", lever_class.check),
+    Gate("isolated", isolated.check),
+    Gate("claims", claims.check),
 )
