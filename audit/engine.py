@@ -55,6 +55,7 @@ class _Read(NamedTuple):
 
     legs: dict[str, Leg]
     noise: list[Leg]
+    parts: list[Leg]
     damage: list[Damage]
     problems: list[str]
     ledger: seal.Ledger
@@ -79,7 +80,7 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
     other = None if request.cand_dir is None else files.inside(run_dir, request.cand_dir, "cand_dir")
     if request.scope in ("profile", "harness"):
         missing = [] if asked_for.is_dir() else [f"{request.eval_dir!r}: no such directory"]
-        return _Read({}, [], [], missing, seal.Ledger(False, {}, [], []), Places(run_dir, asked_for, other, {}))
+        return _Read({}, [], [], [], missing, seal.Ledger(False, {}, [], []), Places(run_dir, asked_for, other, {}))
     found = legs.find(run_dir, request, policy)
     damage: list[Damage] = []
     sides: dict[str, Leg] = {}
@@ -94,7 +95,8 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
             problems.append(f"A/A set {name!r}: no such directory")
         elif place.relative_to(run_dir).as_posix() not in places:
             noise.append(_leg(run_dir, place, f"noise{len(noise)}", policy, damage))
-    everything = [*sides.values(), *noise]
+    parts = [_leg(run_dir, place, role, policy, damage) for role, place in legs.parts(found.dirs).items()]
+    everything = [*sides.values(), *noise, *parts]
     asked = [request.cand_dir, request.eval_dir] if problems else []
     folders = [leg.dir for leg in everything] + [name.strip("/") for name in asked if name and name != "."]
     ledger = seal.read_ledger(run_dir, folders, policy)
@@ -108,7 +110,7 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
         swept = sweep.common(sides)
         sides = swept.legs
         problems += swept.problems
-    return _Read(sides, noise, damage, problems, ledger, Places(run_dir, asked_for, other, found.dirs))
+    return _Read(sides, noise, parts, damage, problems, ledger, Places(run_dir, asked_for, other, found.dirs))
 
 
 def _leg(run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Damage]) -> Leg:
@@ -137,7 +139,7 @@ def _mixed(sides: dict[str, Leg]) -> list[Damage]:
 def _evidence(request: AuditRequest, policy: Policy, read: _Read) -> Evidence:
     from audit.intake.store import Store
 
-    everything = [*read.legs.values(), *read.noise]
+    everything = [*read.legs.values(), *read.noise, *read.parts]
     with Store() as store:
         store.fill(everything, policy)
         damage = [*read.damage, *forensics.examine(store, everything, policy)]
@@ -152,6 +154,7 @@ def _evidence(request: AuditRequest, policy: Policy, read: _Read) -> Evidence:
         policy=policy,
         legs=read.legs,
         noise=tuple(read.noise),
+        parts=tuple(read.parts),
         tables=tables,
         damage=tuple(dict.fromkeys(damage)),
         problems=tuple(read.problems),

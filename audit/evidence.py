@@ -231,6 +231,8 @@ class Evidence:
     ledger_present: bool
     sources: Mapping[str, str]
     """Every file read, claim files excepted, relative to the run -> sha256."""
+    parts: tuple[Leg, ...] = ()
+    """Legs that lack one part of the change or hold only one; role ``without:<part>`` or ``only:<part>``."""
     claims: Claims = field(default_factory=Claims)
     """Gate 6 alone looks at these."""
     probes: Probes = field(default_factory=Probes)

@@ -101,16 +101,60 @@ class Layout(Struct, frozen=True, forbid_unknown_fields=True):
     claim_files: list[str]
 
 
+class Consequence(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a lever moves besides its own key: ``own`` is part of the lever, ``side`` has to be proven inert."""
+
+    own: list[str] = []
+    side: list[str] = []
+
+
 class Keys(Struct, frozen=True, forbid_unknown_fields=True):
     """Classes of effective-config keys: shell patterns over the key without its ``internal_states[n].`` prefix."""
 
     volatile: list[str]
+    invariant: list[str]
+    """Settings that must not move unless declared. What neither list knows is ``unknown`` and treated alike."""
     aliases: dict[str, list[str]]
+    flag_names: dict[str, str]
+    """Command-line spelling -> key in the servers' own report."""
+    consequences: dict[str, Consequence]
+    """Root of a declared lever (pattern; ``overlay`` for one) -> what it is known to move."""
+    resources: dict[str, list[str]]
+    """``kv_tokens``, ``running`` -> keys that bound it; a difference in one is inert when the resource never bound."""
+    capacity_pct: float
+    """Capacities that the engine measures at start differ a little between launches of the same thing: percent let pass."""
+    usage_rounding: float
+    """Half of the last digit in which logs print the share of the KV pool in use."""
     ids: dict[str, str]
 
     def bare(self, key: str) -> str:
         """The key without the prefix of the scheduler's copy of the settings."""
         return key.split("].", 1)[1] if key.startswith("internal_states[") and "]." in key else key
+
+    def flag(self, name: str) -> str:
+        """The key that a command-line flag sets: ``--tp`` is ``tp_size``."""
+        bare = name.lstrip("-").replace("-", "_")
+        return self.flag_names.get(bare, bare)
+
+    def kind(self, key: str) -> Literal["invariant", "unknown"]:
+        """What the policy knows of a key that is not volatile."""
+        bare = self.bare(key)
+        return "invariant" if any(fnmatchcase(bare, pattern) for pattern in self.invariant) else "unknown"
+
+    def resource(self, key: str) -> str | None:
+        """The resource whose capacity a key states."""
+        bare = self.bare(key)
+        return next((name for name, keys in self.resources.items() if any(fnmatchcase(bare, item) for item in keys)), None)
+
+    def follows(self, key: str, lever: str, how: Literal["own", "side"]) -> bool:
+        """True when moving ``lever`` is known to move ``key``, as part of it (own) or beside it (side)."""
+        bare = self.bare(key)
+        return any(
+            fnmatchcase(bare, pattern)
+            for name, item in self.consequences.items()
+            if fnmatchcase(lever, name)
+            for pattern in (item.own if how == "own" else item.side)
+        )
 
     def is_volatile(self, key: str) -> bool:
         """True for what differs between any two launches of the same thing."""
@@ -131,6 +175,12 @@ class Levers(Struct, frozen=True, forbid_unknown_fields=True):
 
     A: list[str]
     kernel_words: list[str]
+    kernel_denials: list[str]
+    """Phrases in which such a word claims nothing: ``no kernel``."""
+    names: dict[str, list[str]]
+    """Words in a lever's name -> roots of the keys that it stands for, for changes declared by name alone."""
+    traits: dict[str, Literal["A", "B"]]
+    """What an overlay's source does -> class."""
 
     def class_of(self, key: str) -> Literal["A", "B"]:
         """Class of one differing key. What is not known to select an implementation is a serving lever."""

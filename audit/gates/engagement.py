@@ -6,7 +6,7 @@ import json
 
 from audit.contract import Finding
 from audit.evidence import Evidence
-from audit.gates.same_conditions import declared, same_value, taken_as_lever
+from audit.gates.changes import declared, same_value, taken_as_lever
 from audit.intake.model import Launch
 from audit.intake.rows import flatten
 

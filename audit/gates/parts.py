@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
-from audit.contract import Finding
+from audit import stats
+from audit.contract import Figure, Finding
 from audit.evidence import Evidence
+from audit.gates import shares
 
 GATE = "parts"
+STEP = "Measure the bundle once more without each part (without_<part>/ beside ref/ and cand/), interleaved with the rest."
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Without leave-one-out legs the shares of the parts stay open."""
+    """Leave-one-out shares and their interaction; a part that brings nothing is flagged; without such legs all stays open."""
     names = [change.lever or "?" for change in ev.request.accepted]
-    if len(names) < 2:
+    if len(names) < 2 and not ev.parts:
         return [Finding(gate=GATE, status="n/a", ids=["A02"], reason="one part: it is the whole")]
-    reason = f"no leave-one-out legs: what each of {', '.join(names)} contributes is not known, only their sum"
-    return [Finding(gate=GATE, status="unknown", required=False, ids=["A02", "A17"], reason=reason)]
+    found = shares.measured(ev)
+    if not found:
+        reason = f"not separable: no leave-one-out legs, what each of {', '.join(names)} contributes is not known, only their sum"
+        return [Finding(gate=GATE, status="unknown", required=False, ids=["A02", "A17"], reason=reason, next_step=STEP)]
+    figures = {share.part: Figure(stats.significant(share.estimate_pct), "%") for share in found}
+    rest = shares.interaction(ev, found)
+    words = "; ".join(share.words for share in found)
+    if rest is not None:
+        figures["interaction"] = Figure(stats.significant(rest), "%")
+        words += f"; interaction {rest:+.2f} %"
+    sources = [row.source for share in found for _, row in share.leg.rows[:1]]
+    idle = [share for share in found if _brings_nothing(share, ev.request.noise_band_pct)]
+    if idle:
+        reason = f"{', '.join(share.part for share in idle)} brings nothing: {words}"
+        return [
+            Finding(
+                gate=GATE,
+                status="flag",
+                situation="flagged",
+                ids=["A02", "A10"],
+                reason=reason,
+                next_step=f"Drop {', '.join(share.part for share in idle)} from the bundle; credit the gain to what carries it.",
+                figures=figures,
+                sql=["launch_medians"],
+                evidence=sources,
+            )
+        ]
+    missing = [name for name in names if not any(share.part == name for share in found)]
+    tail = f"; no leg of its own for {', '.join(missing)}" if len(found) < len(names) else ""
+    return [
+        Finding(
+            gate=GATE,
+            status="ok",
+            ids=["A02", "A17"],
+            reason=f"{words}{tail}",
+            figures=figures,
+            sql=["launch_medians"],
+            evidence=sources,
+        )
+    ]
+
+
+def _brings_nothing(share: shares.Share, band_pct: float) -> bool:
+    """Shown to lie below the band; without an interval, a share that is not even positive."""
+    return share.upper_pct < band_pct if share.upper_pct is not None else share.estimate_pct <= 0

@@ -2,98 +2,49 @@
 
 from __future__ import annotations
 
-import json
-from typing import NamedTuple
-
-from audit.contract import Change, Finding, Scalar
-from audit.evidence import BetweenRow, Evidence
+from audit.contract import Finding
+from audit.evidence import Evidence, WithinRow
+from audit.gates import changes, inert
+from audit.gates.changes import Difference
+from audit.intake.model import Launch
 
 GATE = "same_conditions"
 SQL = ["config_within", "config_between"]
 
 
-class Declared(NamedTuple):
-    """Settings that may differ: effective key -> JSON text in the candidate. ``known`` is False when nothing was declared."""
-
-    values: dict[str, str]
-    known: bool
-
-
-def text(value: Scalar) -> str:
-    """A scalar as the config table holds it."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def same_value(declared: str, found: str | None) -> bool:
-    """Equal as JSON, or equal once quotes are dropped: a flag's ``"0.9"`` is the setting's ``0.9``."""
-    return found is not None and (declared == found or declared.strip('"').lower() == found.strip('"').lower())
-
-
-def declared(ev: Evidence) -> Declared:
-    """What the request says may differ: its change, or all accepted parts of a bundle."""
-    changes: list[Change] = list(ev.request.accepted)
-    if ev.request.change is not None:
-        changes.append(ev.request.change)
-    values: dict[str, str] = {}
-    for change in changes:
-        values |= {key.removeprefix("--").replace("-", "_"): text(value) for key, value in change.flags.items()}
-        values |= {f"env.{key}": text(value) for key, value in change.env.items()}
-    return Declared(values, bool(changes) or ev.request.scope == "bundle")
-
-
-def undeclared(ev: Evidence) -> list[BetweenRow]:
-    """Differences between the legs that no declaration covers."""
-    keys, wanted = ev.policy.keys, declared(ev).values
-    found = []
-    for row in ev.tables.between:
-        root = keys.root(row.key)
-        covered = root in wanted and (same_value(wanted[root], row.cand) or keys.bare(row.key) != root)
-        if not covered:
-            found.append(row)
-    return found
-
-
-def taken_as_lever(ev: Evidence) -> str | None:
-    """With nothing declared, the one setting in which the legs differ; None when there is none, or more than one."""
-    if declared(ev).known:
-        return None
-    roots = {ev.policy.keys.root(row.key) for row in ev.tables.between}
-    only = roots.pop() if len(roots) == 1 else None
-    return None if only is None or only.startswith("workload.") else only
-
-
-def _recorded(ev: Evidence) -> list[str]:
-    """Legs without any record of server settings."""
+def unrecorded(ev: Evidence) -> list[str]:
+    """Legs without any record of server settings: neither in the rows, nor in server.json, nor in a log."""
     return [
-        role
-        for role, leg in ev.legs.items()
-        if not any(launch.server or any(row.config for row in launch.rows) for launch in leg.launches if launch not in leg.failed)
+        role for role, leg in ev.legs.items() if not any(_speaks(launch) for launch in leg.launches if launch not in leg.failed)
     ]
+
+
+def _speaks(launch: Launch) -> bool:
+    return bool(launch.server or any(row.config for row in launch.rows) or (launch.log and launch.log.config))
 
 
 def within(ev: Evidence, gate: str) -> list[Finding]:
     """Findings on launches of one leg that disagree."""
-    return [
-        Finding(
-            gate=gate,
-            status="fail",
-            situation="not_comparable",
-            ids=ev.policy.keys.taxonomy(row.key) or ["M03"],
-            reason=(
-                f"launches of leg {row.leg} disagree on {row.key!r}: {row.low_value} at {row.low_file}:{row.low_line or '?'}, "
-                + (
-                    f"{row.top_value} at {row.top_file}:{row.top_line or '?'}"
-                    if row.top_value != row.low_value
-                    else "absent elsewhere"
-                )
-            ),
-            next_step=f"Measure the {row.leg} leg again with one setting of {row.key!r} for every launch.",
-            sql=["config_within"],
-            evidence=[ev.source(row.low_file, row.low_line), ev.source(row.top_file, row.top_line)],
-        )
-        for row in ev.tables.within
-        if row.leg in ev.legs
-    ]
+    rows = [row for row in ev.tables.within if row.leg in ev.legs]
+    return [_disagree(ev, row, gate) for row in rows if not changes.near(ev, row.key, row.low_value, row.top_value)]
+
+
+def _disagree(ev: Evidence, row: WithinRow, gate: str) -> Finding:
+    low = f"{row.low_value} at {row.low_file}:{row.low_line or '?'}"
+    top = f"{row.top_value} at {row.top_file}:{row.top_line or '?'}" if row.top_value != row.low_value else "absent elsewhere"
+    return Finding(
+        gate=gate,
+        status="fail",
+        situation="not_comparable",
+        ids=[
+            *ev.policy.keys.taxonomy(row.key),
+            "C10" if row.low_file.endswith(".log") != row.top_file.endswith(".log") else "M03",
+        ],
+        reason=f"launches of leg {row.leg} disagree on {row.key!r}: {low}, {top}",
+        next_step=f"Measure the {row.leg} leg again with one setting of {row.key!r} for every launch.",
+        sql=["config_within"],
+        evidence=[ev.source(row.low_file, row.low_line), ev.source(row.top_file, row.top_line)],
+    )
 
 
 def check(ev: Evidence) -> list[Finding]:
@@ -103,55 +54,84 @@ def check(ev: Evidence) -> list[Finding]:
         words = f"every server of leg {' and '.join(crashed)} failed: there are no conditions to compare"
         return [Finding(gate=GATE, status="n/a", reason=words)]
     found = within(ev, GATE)
-    disagreeing = {row.key for row in ev.tables.within}
-    extra = [row for row in undeclared(ev) if row.key not in disagreeing]
-    lever = taken_as_lever(ev)
-    blind = _recorded(ev)
+    disagreeing = {row.key for row in ev.tables.within if not changes.near(ev, row.key, row.low_value, row.top_value)}
+    apart = [item for item in changes.differences(ev) if item.row.key not in disagreeing]
+    blind = unrecorded(ev)
     if blind:
-        missing = Finding(
-            gate=GATE,
-            status="unknown",
-            ids=["C12"],
-            reason=f"no server settings are recorded in leg {' and '.join(blind)}: what else differed cannot be told",
-            next_step="Record the server's settings with the rows (SGLang: --output-file with a reachable /server_info).",
-        )
-        workload = [_confound(ev, row) for row in extra if row.key.startswith("workload.")]
-        return [*found, *workload, missing]
-    if lever is None:
-        found += [_confound(ev, row) for row in extra]
+        workload = [_confound(ev, item, "") for item in apart if item.row.key.startswith(changes.WORKLOAD)]
+        return [*found, *workload, _blind(ev, blind)]
+    harmless = []
+    for item in apart:
+        if item.because == "confound":
+            found.append(_confound(ev, item, ""))
+        elif item.because == "side effect":
+            proof = inert.proof(ev, item.row)
+            if proof.holds:
+                harmless.append(_harmless(ev, item, proof))
+            else:
+                found.append(_confound(ev, item, f", a side effect that is not shown to be inert: {proof.words}"))
     if found:
         return found
-    keys = sorted({ev.policy.keys.root(row.key) for row in ev.tables.between})
+    return [_same(ev, apart), *harmless]
+
+
+def _blind(ev: Evidence, blind: list[str]) -> Finding:
+    """Settings on record nowhere: the commission may vouch for them, else nobody does."""
+    vouched = changes.declared(ev).known
+    reason = f"no server settings are recorded in leg {' and '.join(blind)}: what else differed cannot be told"
+    return Finding(
+        gate=GATE,
+        status="unknown",
+        required=not vouched,
+        ids=["C12"],
+        reason=reason + ("; the request vouches for the declared change" if vouched else ""),
+        next_step="Record the settings: SGLang's server_info in the rows, or the server's log as server.log beside them.",
+    )
+
+
+def _same(ev: Evidence, apart: list[Difference]) -> Finding:
+    keys = sorted({item.root for item in apart})
     words = f"the legs differ in {', '.join(keys)} and nothing else" if keys else "the legs have the same settings"
+    lever = changes.taken_as_lever(ev)
     if lever is not None:
-        words += "; nothing was declared, so this one difference is taken as the change under audit"
-    return [
-        Finding(
-            gate=GATE,
-            status="ok",
-            ids=["C12"],
-            reason=words,
-            sql=SQL,
-            evidence=[ev.source(row.cand_file or row.ref_file, row.cand_line or row.ref_line) for row in ev.tables.between[:3]],
-        )
-    ]
+        words += f"; nothing was declared, so {lever} is taken as the change under audit"
+    places = [ev.source(item.row.cand_file or item.row.ref_file, item.row.cand_line or item.row.ref_line) for item in apart[:3]]
+    return Finding(gate=GATE, status="ok", ids=["C12"], reason=words, sql=SQL, evidence=places)
 
 
-def _confound(ev: Evidence, row: BetweenRow) -> Finding:
-    wanted = declared(ev)
-    root = ev.policy.keys.root(row.key)
-    if root in wanted.values:
-        why = f"declared as {wanted.values[root]}"
-    else:
-        why = "which no declaration covers" if wanted.known else "and more than one setting differs"
+def _shown(item: Difference) -> str:
+    row = item.row
     ref = f"{row.ref if row.ref is not None else 'absent'} in ref ({row.ref_file or '-'}:{row.ref_line or '-'})"
     cand = f"{row.cand if row.cand is not None else 'absent'} in cand ({row.cand_file or '-'}:{row.cand_line or '-'})"
+    return f"{row.key!r} is {ref} and {cand}"
+
+
+def _harmless(ev: Evidence, item: Difference, proof: inert.Proof) -> Finding:
+    return Finding(
+        gate=GATE,
+        status="ok",
+        ids=ev.policy.keys.taxonomy(item.row.key),
+        reason=f"side effect, inert: {_shown(item)}; {proof.words}",
+        sql=["config_between"],
+        evidence=proof.evidence,
+    )
+
+
+def _confound(ev: Evidence, item: Difference, why: str) -> Finding:
+    wanted = changes.declared(ev)
+    row, keys = item.row, ev.policy.keys
+    if not why:
+        if item.root in wanted.values:
+            why = f", declared as {wanted.values[item.root]}"
+        else:
+            why = ", which no declaration covers" if wanted.known else ", and more than one setting differs"
+    kind = "a setting this policy does not know, treated as invariant: " if keys.kind(row.key) == "unknown" else ""
     return Finding(
         gate=GATE,
         status="fail",
         situation="not_comparable",
-        ids=ev.policy.keys.taxonomy(row.key),
-        reason=f"confound: {row.key!r} is {ref} and {cand}, {why}",
+        ids=keys.taxonomy(row.key) or ["C15"],
+        reason=f"confound: {kind}{_shown(item)}{why}",
         next_step=f"Measure both legs with the same {row.key!r}, or declare it and audit it as a change of its own.",
         sql=["config_between"],
         evidence=[ev.source(f, line) for f, line in ((row.ref_file, row.ref_line), (row.cand_file, row.cand_line)) if f],

@@ -29,11 +29,8 @@ def intake(ev: Evidence) -> list[Finding]:
     found += [Finding(gate="legs", status="unknown", reason=words, next_step=step, ids=["R18"]) for words in ev.problems]
     if not found:
         rows = sum(len(leg.rows) for leg in ev.all_legs)
-        return [
-            Finding(
-                gate="intake", status="ok", reason=f"{rows} rows in {len(ev.sources)} files, every line read and none damaged"
-            )
-        ]
+        count = sum(len(launch.files) for leg in ev.all_legs for launch in leg.launches)
+        return [Finding(gate="intake", status="ok", reason=f"{rows} rows in {count} files, every line read and none damaged")]
     return found
 
 

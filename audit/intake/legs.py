@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +99,17 @@ def find(run_dir: Path, request: AuditRequest, policy: Policy) -> Found:
     if reference.problem or not is_leg(cand_dir, policy):
         return Found({}, reference.problem or f"no candidate leg in {_name(run_dir, cand_dir)!r}: {_seen(run_dir, cand_dir)}")
     return _distinct(run_dir, reference.dirs["ref"], cand_dir)
+
+
+def parts(legs: Mapping[str, Path]) -> dict[str, Path]:
+    """Folders beside the legs with one part left out (``without_<part>``) or one part alone (``only_<part>``), by role."""
+    found: dict[str, Path] = {}
+    if set(legs) == {"ref", "cand"} and legs["ref"].parent == legs["cand"].parent:
+        for path in files.entries(legs["cand"].parent):
+            how, _, part = path.name.partition("_")
+            if how in ("without", "only") and part and path.is_dir() and not path.is_symlink():
+                found[f"{how}:{files.plain(part)}"] = path
+    return found
 
 
 def _distinct(run_dir: Path, ref: Path, cand: Path) -> Found:

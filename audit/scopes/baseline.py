@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from audit.gates import contention, correctness, lifecycle, seal, spread
+from audit.gates import baseline_conditions, contention, correctness, lifecycle, seal, spread
 from audit.scopes.gate import Gate
 
 GATES = (
     Gate("seal", seal.seals),
-    Gate("baseline_conditions", spread.conditions),
+    Gate("baseline_conditions", baseline_conditions.check),
     Gate("contention", contention.check),
     Gate("lifecycle", lifecycle.check),
     Gate("coherence", correctness.coherence),
