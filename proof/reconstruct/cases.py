@@ -223,6 +223,16 @@ def config_accept(root: Path, *, inert: bool) -> None:
          f"the backend, the smaller pool, rows, parity dumps{', ' + shown if inert else '; no log shows what the pools held'}.")  # fmt: skip
 
 
+def config_accept_unshown(root: Path) -> None:
+    """The accept as it was filed: nothing shows that the pool did not matter."""
+    config_accept(root, inert=False)
+
+
+def config_accept_inert(root: Path) -> None:
+    """The same accept with logs that show it."""
+    config_accept(root, inert=True)
+
+
 def build(root: Path) -> dict[str, Path]:
     """Every reconstruction below ``root``, by name."""
     makers = {
@@ -231,8 +241,8 @@ def build(root: Path) -> dict[str, Path]:
         "geak292-gibberish-reference": gibberish_reference,
         "geak292-crashed-kernel": crashed_kernel,
         "geak292-noisy-baseline": noisy_baseline,
-        "geak292-config-accept-pool-unshown": lambda place: config_accept(place, inert=False),
-        "geak292-config-accept-pool-inert": lambda place: config_accept(place, inert=True),
+        "geak292-config-accept-pool-unshown": config_accept_unshown,
+        "geak292-config-accept-pool-inert": config_accept_inert,
     }
     for name, make in makers.items():
         make(root / name)

@@ -1,0 +1,1 @@
+"""How good the judge is, and the recorded and rebuilt runs that show it."""
