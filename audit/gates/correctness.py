@@ -1,31 +1,82 @@
-"""Correctness: the answers given inside the timed windows, and whether the candidate's server lived through them."""
+"""Correctness: the candidate's server lived, the reference answers, and the candidate's answers are as good.
+
+In this order: a crash; a reference that cannot be compared with; known answers inside the timed windows; parity dumps; graded
+tasks; texts that broke. Any failure fails; one proof is enough; without either, what is missing is said.
+"""
 
 from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from audit import stats
 from audit.contract import Figure, Finding, Situation, Source
 from audit.evidence import Evidence
+from audit.gates import accuracy, changes, coherence, parity, probed
+from audit.gates.coherence import NONCOHERENT
+from audit.intake.logs import LogEvent
 from audit.intake.model import Launch
 
 GATE = "correctness"
 SQL = ["answers", "answer_pairs"]
-NONCOHERENT = "unverifiable_noncoherent_reference"
+__all__ = ["GATE", "NONCOHERENT", "baseline", "check"]
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Do no harm first; then a reference that answers; then the pairs that were lost."""
+    """Do no harm first; then a reference that answers; then everything that can show a loss or its absence."""
     crashed = _crashed(ev)
     if crashed:
         return crashed
+    blind = coherence.reference(ev)
+    if blind is not None:
+        return [blind]
+    told = [*_known(ev), *_probes(ev), *coherence.candidate(ev)]
+    failed = [item for item in told if item.status == "fail"]
+    proven = [item for item in told if item.status == "ok"]
+    flagged = [item for item in told if item.status == "flag"]
+    still = [item for item in told if item.status == "unknown"]
+    if failed or proven:
+        return [*failed, *proven, *flagged, *(replace(item, required=False) for item in still)]
+    harmless = _harmless(ev)
+    if harmless:
+        reason = f"the change moves only what cannot change an answer: {', '.join(harmless)}"
+        return [
+            Finding(gate=GATE, status="n/a", reason=reason, sql=["config_between"]),
+            *(replace(i, required=False) for i in still),
+        ]
+    return [*still, *flagged] or [_unasked()]
+
+
+def baseline(ev: Evidence) -> list[Finding]:
+    """Baseline scope: does the leg give the known answers, or at least write text?"""
+    found = _crashed(ev)
+    blind = None if found else coherence.reference(ev)
+    if blind is not None:
+        found = [blind]
+    asked = next((row for row in ev.tables.answers if row.leg == "ref"), None)
+    if not found and asked is not None:
+        words = f"{asked.given} of {asked.asked} known answers given"
+        found = [Finding(gate=GATE, status="ok", ids=["K01"], reason=words, sql=["answers"])]
+    if not found:
+        found = [coherence.readable(ev) or _unasked()]
+    return [replace(item, gate="coherence") for item in found]
+
+
+def _probes(ev: Evidence) -> list[Finding]:
+    """Parity and accuracy, where they were run on the servers that were timed."""
+    strange = [*probed.missing(ev), *probed.strangers(ev)]
+    away = {source.file for item in strange for source in item.evidence}
+    told = [*parity.check(ev), *accuracy.check(ev)]
+    return [*strange, *(item for item in told if not away & {source.file for source in item.evidence})]
+
+
+def _known(ev: Evidence) -> list[Finding]:
+    """Known answers inside the timed windows, paired by request; nothing where none were asked for."""
     rows = {row.leg: row for row in ev.tables.answers}
-    if set(rows) != {"ref", "cand"}:
-        return [_unasked()]
-    coherent = _coherent(ev, GATE)
-    if coherent:
-        return coherent
+    if set(rows) != {"ref", "cand"} or not ev.tables.answer_pairs or ev.tables.answer_pairs[0].paired == 0:
+        return []
     pairs, rules = ev.tables.answer_pairs[0], ev.policy.correctness
-    if pairs.paired == 0:
-        return [_unasked()]
     lost_points = 100 * (rows["ref"].given / rows["ref"].asked - rows["cand"].given / rows["cand"].asked)
     p = stats.mcnemar_p(pairs.lost, pairs.won)
     figures = {
@@ -44,35 +95,20 @@ def check(ev: Evidence) -> list[Finding]:
     return [Finding(gate=GATE, status="ok", ids=["K08", "K20"], reason=words, figures=figures, sql=SQL, evidence=sources)]
 
 
-def coherence(ev: Evidence) -> list[Finding]:
-    """Baseline scope: does the leg give the known answers?"""
-    crashed = _crashed(ev)
-    if crashed:
-        return [_gate(item, "coherence") for item in crashed]
-    if not any(row.leg == "ref" for row in ev.tables.answers):
-        return [_gate(_unasked(), "coherence")]
-    failing = _coherent(ev, "coherence")
-    if failing:
-        return failing
-    row = next(row for row in ev.tables.answers if row.leg == "ref")
-    return [
-        Finding(
-            gate="coherence", status="ok", ids=["K01"], reason=f"{row.given} of {row.asked} known answers given", sql=["answers"]
-        )
-    ]
-
-
-def _gate(finding: Finding, gate: str) -> Finding:
-    from msgspec.structs import replace
-
-    return replace(finding, gate=gate)
+def _harmless(ev: Evidence) -> list[str]:
+    """The settings that differ or were declared, when the policy knows of each that no answer depends on it; else nothing."""
+    wanted = changes.declared(ev)
+    moved = {item.root for item in changes.differences(ev)} | set(wanted.values) | wanted.named
+    known = ev.policy.correctness.no_effect
+    if wanted.overlay or not moved or not all(any(fnmatchcase(key, pattern) for pattern in known) for key in moved):
+        return []
+    return sorted(moved)
 
 
 def _unasked() -> Finding:
-    reason = "no known answers were asked for inside the timed windows: whether the change keeps them cannot be told"
-    return Finding(
-        gate=GATE, status="unknown", ids=["K18"], reason=reason, next_step="Mix prompts with known answers into the load."
-    )
+    reason = "no known answers were asked for and no probe was recorded: whether the change keeps the answers cannot be told"
+    step = "Mix prompts with known answers into the load, or leave parity dumps and a graded task beside the rows."
+    return Finding(gate=GATE, status="unknown", ids=["K18"], reason=reason, next_step=step)
 
 
 def _fail(
@@ -91,29 +127,34 @@ def _fail(
     )
 
 
-def _coherent(ev: Evidence, gate: str) -> list[Finding]:
-    row = next(row for row in ev.tables.answers if row.leg == "ref")
-    rate, floor = row.given / row.asked, ev.policy.correctness.floor
-    if rate >= floor:
-        return []
-    reason = f"{NONCOHERENT}: the reference gives {row.given} of {row.asked} known answers, fewer than {100 * floor:g} %"
-    step = "Mend the reference first: against text that is wrong already nothing can be compared."
-    figures = {"rate": Figure(stats.significant(rate), "1"), "floor": Figure(floor, "1")}
-    sources = [launch.source("requests.jsonl") for launch in ev.legs["ref"].launches[:1]]
-    return [_gate(_fail("not_comparable", ["K01"], reason, step, sources, figures), gate)]
-
-
 def _crashed(ev: Evidence) -> list[Finding]:
+    """Servers that died or hung, by their record or by a line of their own log."""
     found = []
     for role, leg in ev.legs.items():
-        for launch in leg.failed:
-            reason = f"the {'candidate' if role == 'cand' else 'reference'}'s server {_cause(launch)}"
-            source = [launch.source("server.json"), launch.source("server.log")]
+        who = "candidate" if role == "cand" else "reference"
+        told = [(_cause(launch), [launch.source("server.json"), launch.source("server.log")]) for launch in leg.failed]
+        told += [_logged(ev, launch, event) for launch in leg.launches for event in _deaths(launch)]
+        for cause, sources in told:
+            reason = f"the {who}'s server {cause}"
             if role == "cand":
-                found.append(_fail("crashed", ["K04"], f"do no harm: {reason}", "Read server.log; drop the change.", source))
+                found.append(_fail("crashed", ["K04"], f"do no harm: {reason}", "Read server.log; drop the change.", sources))
             else:
-                found.append(_fail("not_comparable", ["R14"], reason, "Mend the reference, measure again.", source))
+                found.append(_fail("not_comparable", ["R14"], reason, "Mend the reference, measure again.", sources))
     return found
+
+
+def _deaths(launch: Launch) -> list[LogEvent]:
+    """The first line of a log that tells of the server's death; a launch that is known to have failed needs no log."""
+    if launch.log is None or (launch.server is not None and launch.server.status == "failed"):
+        return []
+    return [event for event in launch.log.events if event.kind in ("crash", "oom")][:1]
+
+
+def _logged(ev: Evidence, launch: Launch, event: LogEvent) -> tuple[str, list[Source]]:
+    file = launch.log.file if launch.log else ""
+    return f"{'ran out of memory' if event.kind == 'oom' else 'crashed'} ({file}:{event.line}: {event.text[:300]!r})", [
+        ev.source(file, event.line)
+    ]
 
 
 def _cause(launch: Launch) -> str:
