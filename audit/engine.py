@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from audit import effect, requests, scopes, verdict
-from audit.contract import AuditRequest, Effect, Finding, Source, Verdict, Verdicts
+from audit import effect, policies, requests, scopes, verdict
+from audit import judge as opinions
+from audit.contract import AuditRequest, Effect, Finding, Scope, Source, Verdict, Verdicts
 from audit.errors import AuditError
 from audit.evidence import Evidence, Tables
 from audit.gates import seal as seal_gate
@@ -23,27 +24,51 @@ from audit.policy import Loaded, Policy, load
 from audit.rendering import canonical_json
 from audit.scopes.gate import Gate
 
+if TYPE_CHECKING:
+    from audit.intake.store import Store
+    from audit.judge import Judge
+
 DERIVED = "No audit_request.json: this request was derived from the layout."
 
 
-def audit(run_dir: Path, request: AuditRequest) -> Verdict:
-    """The verdict on one request. Raises AuditError when the directory is missing or the request is impossible."""
-    return _audit(_directory(run_dir), requests.check(request), load(), ())
+def audit(run_dir: Path, request: AuditRequest, policy: str | Path | None = None, second_reader: Judge | None = None) -> Verdict:
+    """The verdict on one request. Raises AuditError when the directory is missing or the request is impossible.
+
+    ``second_reader`` is asked after the gates, and can only lower.
+    """
+    return judge(directory(run_dir), requests.check(request), _chosen(policy), Manner(second_reader=second_reader))
 
 
-def audit_path(path: Path) -> Verdicts:
+def audit_path(
+    path: Path, policy: str | Path | None = None, request_file: Path | None = None, scope: Scope | None = None
+) -> Verdicts:
     """Verdicts on every request of a directory, in the order of ``audit_request.json``; without one, on what the layout suggests.
 
     Raises AuditError when there is nothing to audit or the request file is not right.
     """
-    run_dir, loaded = _directory(path), load()
-    commission = requests.read(run_dir, loaded.policy)
-    remarks = (DERIVED,) if commission.derived else ()
-    found = [_audit(run_dir, request, loaded, remarks) for request in commission.requests]
+    run_dir, chosen = directory(path), _chosen(policy)
+    commission = requests.read(run_dir, (chosen or load()).policy, request_file, scope)
+    manner = Manner((DERIVED,) if commission.derived else ())
+    found = [judge(run_dir, request, chosen, manner) for request in commission.requests]
     return Verdicts(found, as_list=commission.as_list)
 
 
-def _directory(path: Path) -> Path:
+def audit_legs(
+    legs_given: requests.Given, policy: str | Path | None = None, request_file: Path | None = None, scope: Scope | None = None
+) -> Verdicts:
+    """The verdict on two folders of rows that the caller named. Raises AuditError when one of them is no leg."""
+    chosen = _chosen(policy)
+    pair = requests.on_legs(legs_given, (chosen or load()).policy, request_file, scope)
+    return Verdicts([judge(pair.run_dir, pair.request, chosen, Manner(alone=pair.alone))], as_list=False)
+
+
+def _chosen(policy: str | Path | None) -> Loaded | None:
+    """The caller's policy, read once; None leaves the choice to each request."""
+    return None if policy is None else policies.choose(policy)
+
+
+def directory(path: Path) -> Path:
+    """The absolute path of a run. Raises AuditError when there is no such directory."""
     run_dir = Path(path).absolute()
     if not run_dir.is_dir():
         raise AuditError("run_missing", f"{files.plain(path)!r}: no such directory.", "Name a run directory.")
@@ -56,32 +81,54 @@ class _Read(NamedTuple):
     legs: dict[str, Leg]
     noise: list[Leg]
     parts: list[Leg]
+    off: Leg | None
     damage: list[Damage]
     problems: list[str]
     ledger: seal.Ledger
     places: Places
 
 
-def _audit(run_dir: Path, request: AuditRequest, loaded: Loaded, remarks: Sequence[str]) -> Verdict:
+class Manner(NamedTuple):
+    """How one audit is made."""
+
+    remarks: Sequence[str] = ()
+    """Sentences for the verdict's note."""
+    store: Store | None = None
+    """Stands in for the usual store, to hear what it is asked."""
+    second_reader: Judge | None = None
+    """Is asked after the gates, and can only lower."""
+    alone: bool = False
+    """True: nothing but the two legs is read, whatever lies beside them."""
+
+
+PLAIN = Manner()
+
+
+def judge(run_dir: Path, request: AuditRequest, given: Loaded | None = None, manner: Manner = PLAIN) -> Verdict:
+    """One audit: intake, questions, gates, decision."""
+    loaded = given or policies.choose(None, request.policy)
     policy = loaded.policy
-    read = _read(run_dir, request, policy)
-    evidence = _evidence(request, policy, read)
+    read = _read(run_dir, request, policy, alone=manner.alone)
+    evidence = _evidence(request, policy, read, manner.store)
     found, judged = _judge(evidence)
+    if judged and manner.second_reader is not None:
+        found = opinions.lower(found, evidence, manner.second_reader, run_dir)
     measured = _effect(evidence) if judged else Effect(rule="none", alpha=request.alpha)
-    notes = list(remarks)
+    notes = list(manner.remarks)
     if not judged:
         notes.append("The gates were not asked: the evidence under them is damaged or the legs are unknown.")
     result = verdict.build(evidence, found, measured, notes, loaded)
     return replace(result, input_digest=_digest(request, evidence, read.ledger))
 
 
-def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
+def _read(run_dir: Path, request: AuditRequest, policy: Policy, *, alone: bool = False) -> _Read:
     asked_for = files.inside(run_dir, request.eval_dir or ".", "eval_dir")
     other = None if request.cand_dir is None else files.inside(run_dir, request.cand_dir, "cand_dir")
     if request.scope in ("profile", "harness"):
         missing = [] if asked_for.is_dir() else [f"{request.eval_dir!r}: no such directory"]
-        return _Read({}, [], [], [], missing, seal.Ledger(False, {}, [], []), Places(run_dir, asked_for, other, {}))
+        return _Read({}, [], [], None, [], missing, seal.Ledger(False, {}, [], []), Places(run_dir, asked_for, other, {}))
     found = legs.find(run_dir, request, policy)
+    beside = {} if alone else found.dirs
     damage: list[Damage] = []
     sides: dict[str, Leg] = {}
     for role, place in found.dirs.items():
@@ -95,29 +142,32 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy) -> _Read:
             problems.append(f"A/A set {name!r}: no such directory")
         elif place.relative_to(run_dir).as_posix() not in places:
             noise.append(_leg(run_dir, place, f"noise{len(noise)}", policy, damage))
-    parts = [_leg(run_dir, place, role, policy, damage) for role, place in legs.parts(found.dirs).items()]
-    everything = [*sides.values(), *noise, *parts]
+    parts = [_leg(run_dir, place, role, policy, damage) for role, place in legs.parts(beside).items()]
+    third = overlays.third_leg(beside)
+    off = None if third is None else _leg(run_dir, third, overlays.OFF, policy, damage)
+    everything = [*sides.values(), *noise, *parts, *([off] if off else [])]
     asked = [request.cand_dir, request.eval_dir] if problems else []
     folders = [leg.dir for leg in everything] + [name.strip("/") for name in asked if name and name != "."]
-    ledger = seal.read_ledger(run_dir, folders, policy)
+    ledger = seal.Ledger(False, {}, [], []) if alone else seal.read_ledger(run_dir, folders, policy)
     damage += ledger.damage + seal.gone(run_dir, ledger)
     for leg in everything:
         for launch in leg.launches:
             if leg.own or launch.id in ledger.sealed:
                 damage += seal.check_launch(run_dir, launch, ledger, policy)
     damage += _mixed(sides)
+    problems += _unmeasured(run_dir, sides)
     if not problems:
         swept = sweep.common(sides)
         sides = swept.legs
         problems += swept.problems
-    return _Read(sides, noise, parts, damage, problems, ledger, Places(run_dir, asked_for, other, found.dirs))
+    return _Read(sides, noise, parts, off, damage, problems, ledger, Places(run_dir, asked_for, other, found.dirs, alone))
 
 
 def _leg(run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Damage]) -> Leg:
     """One leg; what is damaged in it is added to ``damage``."""
     where = legs.launch_dirs(place, policy)
     launches = []
-    for directory in where.launches:
+    for directory in where.launches or ([place] if legs.remains(place, policy) else []):
         reader = Reader(run_dir, directory, policy)
         if not files.leads_inside(run_dir, directory):
             damage.append(Damage(Source(reader.id), "leads out of the run directory", ("R18",)))
@@ -125,6 +175,14 @@ def _leg(run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Dam
         launches.append(reader.read())
         damage += reader.damage
     return Leg(role, files.plain(place.relative_to(run_dir).as_posix()), tuple(launches), where.numbered)
+
+
+def _unmeasured(run_dir: Path, sides: dict[str, Leg]) -> list[str]:
+    """Launch folders that were prepared and hold nothing at all yet."""
+    launches = [launch for leg in sides.values() for launch in leg.launches]
+    if not launches or any(files.entries(run_dir / launch.id) for launch in launches):
+        return []
+    return [f"{seal_gate.EMPTY} in the {len(launches)} launch folders of {' and '.join(leg.dir for leg in sides.values())}"]
 
 
 def _mixed(sides: dict[str, Leg]) -> list[Damage]:
@@ -136,11 +194,11 @@ def _mixed(sides: dict[str, Leg]) -> list[Damage]:
     return [Damage(Source(strange.id), "has no mark of the stopwatch that measured the other launches", ("R10", "R18"))]
 
 
-def _evidence(request: AuditRequest, policy: Policy, read: _Read) -> Evidence:
+def _evidence(request: AuditRequest, policy: Policy, read: _Read, given: Store | None = None) -> Evidence:
     from audit.intake.store import Store
 
-    everything = [*read.legs.values(), *read.noise, *read.parts]
-    with Store() as store:
+    everything = [*read.legs.values(), *read.noise, *read.parts, *([read.off] if read.off else [])]
+    with given or Store() as store:
         store.fill(everything, policy)
         damage = [*read.damage, *forensics.examine(store, everything, policy)]
         tables: Tables = store.tables(policy)
@@ -155,6 +213,7 @@ def _evidence(request: AuditRequest, policy: Policy, read: _Read) -> Evidence:
         legs=read.legs,
         noise=tuple(read.noise),
         parts=tuple(read.parts),
+        off=read.off,
         tables=tables,
         damage=tuple(dict.fromkeys(damage)),
         problems=tuple(read.problems),
@@ -176,6 +235,8 @@ class _Beside(NamedTuple):
 
 def _beside(request: AuditRequest, policy: Policy, places: Places) -> _Beside:
     """The evidence that this scope looks at beside rows, and the claims about it."""
+    if places.alone:
+        return _Beside(claims.Claims(), probes.Probes(), overlays.Overlays(), benches.Benches(), profiles.Profiles())
     comparing = request.scope in ("patch", "bundle")
     return _Beside(
         claims=claims.read(places, policy) if comparing else claims.Claims(),
@@ -208,7 +269,7 @@ def run_gates(gates: Sequence[Gate], evidence: Evidence) -> list[Finding]:
             required = True
         else:
             required = _required(gate.name, evidence)
-        found += [replace(item, required=item.required and required) for item in answers]
+        found += [replace(item, required=required and (item.required or evidence.policy.strict)) for item in answers]
     return found
 
 
@@ -217,6 +278,8 @@ def _required(name: str, evidence: Evidence) -> bool:
     rule = evidence.policy.scopes[evidence.request.scope][name]
     if rule == "declared":
         return evidence.own or evidence.request.change is not None or bool(evidence.request.accepted)
+    if rule == "probed":
+        return evidence.own or evidence.probes.asked
     return rule == "always" or (rule == "own" and evidence.own)
 
 

@@ -233,6 +233,8 @@ class Evidence:
     """Every file read, claim files excepted, relative to the run -> sha256."""
     parts: tuple[Leg, ...] = ()
     """Legs that lack one part of the change or hold only one; role ``without:<part>`` or ``only:<part>``."""
+    off: Leg | None = None
+    """The candidate's overlay installed with its rebinding switched off; role ``off``."""
     claims: Claims = field(default_factory=Claims)
     """Gate 6 alone looks at these."""
     probes: Probes = field(default_factory=Probes)

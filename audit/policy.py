@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 
 SCHEMA = "countersign.policy/1"  # 1: first form
-Requirement = Literal["always", "own", "declared", "never"]
-"""When a gate's ``unknown`` is a FAIL: always; for our own runs; for our own runs and whatever was declared; never."""
+Requirement = Literal["always", "own", "declared", "probed", "never"]
+"""When a gate's ``unknown`` is a FAIL: always; for our own runs; for our own runs and whatever was declared;
+for our own runs and candidates that were probed for correctness; never."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,8 +28,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tolerance(Struct, frozen=True, forbid_unknown_fields=True):
-    """Percent by which identities, token counts and work may differ; seconds between two clocks."""
+    """Percent by which identities, token counts and work may differ; points of prefix-cache hits; seconds between two clocks."""
 
+    cache_points: float
     identity_pct: float
     usage_pct: float
     work_pct: float
@@ -78,12 +80,134 @@ class Headline(Struct, frozen=True, forbid_unknown_fields=True):
     named_gains: list[str]
 
 
+class ProbeFiles(Struct, frozen=True, forbid_unknown_fields=True):
+    """How probes of correctness are named and what their keys are called (``audit/intake/probes.py``)."""
+
+    folders: list[str]
+    """Folders below the known ones in which probes lie."""
+    names: list[str]
+    """Beginnings of file names that announce a probe, whatever the file holds."""
+    ref_words: list[str]
+    cand_words: list[str]
+    repeat_words: list[str]
+    status_keys: list[str]
+    put_off: list[str]
+    """Words under a status key by which a probe was not run."""
+    protocol: list[str]
+    """Keys of an accuracy summary that must be the same in both legs."""
+    stop_keys: list[str]
+    token_keys: list[str]
+    same_server: list[str]
+    """Keys that name one server: two legs with the same value were probed on one."""
+    launch_keys: list[str]
+    model_keys: list[str]
+    port_keys: list[str]
+    url_keys: list[str]
+    loopback: list[str]
+    """Addresses that lead to one's own machine alone."""
+    local_hosts: list[str]
+    """Addresses that a client on the server's machine may use."""
+    rounding: float
+    """Largest rounding of ``exact_match`` in a summary."""
+
+
 class Correctness(Struct, frozen=True, forbid_unknown_fields=True):
     """Share of known answers the reference must give; percentage points lost and McNemar p that fail."""
 
     floor: float
     loss_points: float
     p: float
+    accuracy_floor: float
+    """Task accuracy below which a reference answers nothing."""
+    margin_points: float
+    confidence: float
+    """A graded task clears a candidate when the upper bound of its loss, at this confidence, stays within the margin."""
+    power: float
+    """Chance with which a loss "would be seen"."""
+    flip_share: float
+    """Share of items that change sides, accuracy equal, from which that is told."""
+    parity_min: int
+    """Answers from which byte parity counts."""
+    longer: float
+    """Mean length of the candidate's answers over the reference's from which they are inflated."""
+    cut_share: float
+    """Share of graded questions cut off at a length limit from which the task measures the limit."""
+    no_effect: list[str]
+    """Keys that cannot change what a model answers."""
+    probes: ProbeFiles
+
+
+class Text(Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes a text a damaged one (``audit/text.py``); rates of error in ``proof/coherence``. Lengths in characters."""
+
+    max_texts: int
+    """Texts of a set that are read, from the first."""
+    sample_chars: int
+    """Of a longer text, scripts and words are read in its first and last half of so many."""
+    min_chars: int
+    min_texts: int
+    min_total_chars: int
+    incoherent_share: float
+    min_bad: int
+    """Texts with faults, as a share and at least, from which a set is incoherent."""
+    loop_probe: int
+    loop_tries: int
+    loop_copies: int
+    loop_chars: int
+    loop_share: float
+    """Copies, characters and share of the text that an exact repetition at the end must have."""
+    stutter_share: float
+    """Share of the text in pieces that stand four times in a row."""
+    window_chars: int
+    window_min: int
+    windows: int
+    window_distinct: float
+    repeating_share: float
+    """Windows: share of different grams below which one repeats itself; share of such windows that is a near-loop."""
+    trigram_words: int
+    distinct_trigrams: float
+    compress_chars: int
+    compressed: float
+    min_words: int
+    lost_min: int
+    lost_share: float
+    script_share: float
+    scripts: int
+    glued_min: int
+    glued_share: float
+    marks_share: float
+    prose_marks: float
+    """Marks up to which a text is taken for prose, which has small words."""
+    code_marks: float
+    """Marks from which brackets are expected to close."""
+    brackets_min: int
+    brackets_share: float
+    entropy_chars: int
+    char_entropy: float
+    odd_min_words: int
+    odd_words: float
+    consonants: int
+    vowels: int
+    word_chars: int
+    word_turns: int
+    run_together: float
+    """Letters of a word, and changes between letters and digits in it, that no one writes; share of such text."""
+    function_words_min: int
+    function_share: float
+    padding_marks: int
+    end_marks: list[str]
+    thought: list[tuple[str, str]]
+    common_han: str
+    function_words: dict[str, str]
+
+
+class Judging(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a second reader is shown (lines, characters of each), how much it must quote, how much of it is quoted."""
+
+    excerpts: int
+    excerpt_chars: int
+    quote_chars: int
+    reason_chars: int
 
 
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,6 +294,35 @@ class Keys(Struct, frozen=True, forbid_unknown_fields=True):
         return [found for pattern, found in self.ids.items() if fnmatchcase(self.bare(key), pattern)][:1]
 
 
+class LogPattern(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line that holds ``mark`` is searched for ``pattern``; its groups are the settings ``keys``, or the peaks ``names``."""
+
+    mark: str
+    pattern: str
+    keys: list[str] = []
+    names: list[str] = []
+
+
+class Logs(Struct, frozen=True, forbid_unknown_fields=True):
+    """How server logs are read: limits in characters and events, marks of the engines, patterns of what matters."""
+
+    line_chars: int
+    event_chars: int
+    events_kept: int
+    names: list[str]
+    """Names a server's log goes by beside the rows."""
+    ready: list[str]
+    arguments: dict[str, str]
+    """What opens a list of arguments -> engine."""
+    marks: dict[str, list[str]]
+    renames: dict[str, str]
+    values: list[LogPattern]
+    peaks: list[LogPattern]
+    event_marks: list[str]
+    not_events: list[str]
+    events: dict[str, list[str]]
+
+
 class Levers(Struct, frozen=True, forbid_unknown_fields=True):
     """Keys that select an implementation (class A); every other setting is serving (B). Words that claim a kernel."""
 
@@ -187,11 +340,162 @@ class Levers(Struct, frozen=True, forbid_unknown_fields=True):
         return "A" if any(fnmatchcase(key, pattern) for pattern in self.A) else "B"
 
 
+class ClaimFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A kind of claim file: what it speaks about, its fields, and the leg that its settings describe when it names none."""
+
+    about: Literal["leg", "pair", "whole", "setup", "sweep", "bench", "probe"]
+    fields: dict[str, tuple[str, str, str]] = {}
+    """Key at the top of the file -> subject, leg (empty: both, or the leg it lies in), metric."""
+    items: dict[str, tuple[str, str, str]] = {}
+    """The same for each object of the list ``trials``."""
+    settings: dict[str, str] = {}
+    """Key that holds settings -> leg."""
+
+
+class Claims(Struct, frozen=True, forbid_unknown_fields=True):
+    """Claim files and how their words translate; how far a claim may be from the rows."""
+
+    tolerance_pct: float
+    """Percent of the raw value, beyond what the decimals written allow."""
+    rounding_pct: float
+    """The most that rounding may move a level or a speed-up, percent."""
+    gain_points: float
+    """Percentage points that a gain computed from rounded medians may be off."""
+    max_items: int
+    """Claims read from one file."""
+    names: dict[str, str]
+    """File name (pattern), first match first -> key of ``files``."""
+    files: dict[str, ClaimFile]
+    legs: dict[str, str]
+    """What producers call a leg -> ``ref`` or ``cand``."""
+    places: list[str]
+    """Folders below ``eval_dir`` in which files about the whole run lie."""
+    final_dirs: list[str]
+    """Folders whose legs are the final configuration against the true baseline."""
+    baseline_dirs: list[str]
+    """Folders whose leg is the true baseline."""
+    containers: list[str]
+    """Keys that hold settings, per leg or for both."""
+    settings: dict[str, list[str]]
+    """Producer's key -> effective keys, the first that is recorded counts."""
+    setup_settings: list[str]
+    """Settings that the set-up of a run fixes for every leg; its flags are those of the baseline alone."""
+    same: list[str]
+    """Words that say a setting is the same in both legs."""
+    path_keys: list[str]
+    """Effective keys that are compared by their last path component."""
+    bases: dict[str, str]
+    """``metric_basis`` -> metric of the rows; empty: a figure that the rows' throughputs do not hold."""
+    accepted: list[str]
+    """Values that say the change was accepted."""
+    failed: list[str]
+    """Values that say a check failed."""
+    complete: list[str]
+    """Values that say nothing is missing."""
+    own_figures: list[str]
+    """Settings in which a server reports its own speed, tok/s."""
+    gpus: list[str]
+    """Settings that multiply to the number of devices."""
+
+
+class Sources(Struct, frozen=True, forbid_unknown_fields=True):
+    """How overlay and bench sources are read: limits, and shell patterns over dotted names (``docs/harness.md``)."""
+
+    file_bytes: int
+    max_files: int
+    max_nodes: int
+    """Syntax nodes of one file."""
+    detail_chars: int
+    kernel_suffixes: list[str]
+    kernel_marks: list[str]
+    """Texts that make C++, CUDA or HIP a kernel."""
+    table_suffixes: list[str]
+    table_keys: list[str]
+    table_min_keys: int
+    """Different tuning keys from which a dict, JSON or CSV file is a table."""
+    kernel_decorators: list[str]
+    kernel_calls: list[str]
+    register_calls: list[str]
+    not_rebound: list[str]
+    """Attributes of imported modules that are ordinary settings."""
+    validators: list[str]
+    timers: list[str]
+    serving_names: list[str]
+    backend_names: list[str]
+    graph_calls: list[str]
+    graph_modes: list[str]
+    """Modes of ``torch.compile`` that replay graphs."""
+    decoders: list[str]
+    decode_methods: list[str]
+    stack_calls: list[str]
+    reference_names: list[str]
+    kernel_like: list[str]
+    library_calls: list[str]
+    rank: str
+    """Regular expression: the worker that a log line names."""
+    counter: str
+    """Regular expression: calls of the overlay's code that a log line counts."""
+    worker_keys: list[list[str]]
+    """Sizes whose product is the number of workers; of each group the first key on record counts."""
+
+
+class Device(Struct, frozen=True, forbid_unknown_fields=True):
+    """Memory bandwidth in GB/s and last-level cache in MB, as the vendor states them."""
+
+    gb_s: float
+    cache_mb: float
+
+
+class Harness(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operator benchmark may look like; times in ms, ``_pct`` in percent."""
+
+    self_speedup_pct: float
+    """Deviation from 1 up to which a backend against itself claims nothing."""
+    speedup_pct: float
+    """Rounding between a quoted speed-up and the two times it stands on."""
+    row_speedup_pct: float
+    """The same against the rows of the two backends."""
+    ceiling_pct: float
+    max_error: dict[str, float]
+    """dtype (pattern, first match counts) -> largest relative error against the reference."""
+    accumulating: list[str]
+    """Operations whose floating-point result depends on the order of summation: no two kernels agree on all bits."""
+    exact_dtypes: list[str]
+    floor_ms: float
+    """Less than any launch takes."""
+    gap_ms: float
+    gap_share: float
+    wall_ratio: float
+    """Wall clock beyond device clock: this much in all, this share of the baseline's time, this ratio."""
+    wall_under_pct: float
+    idle_share: float
+    idle_rows: float
+    idle_of_baseline: float
+    min_iterations: int
+    """Iterations below this share of the longest are idle; so many of them, this far below the baseline's median."""
+    reducer_pct: float
+    bandwidth_pct: float
+    cache_times: float
+    flushed_mb: float
+    """Data this many times the cache cannot come from it; less than this says nothing even after a flush (MB)."""
+    devices: dict[str, Device]
+    uncovered_pct: float
+    """Share of the live model's calls, percent, that may lack a row."""
+    graph_paths: list[str]
+    guards: list[str]
+    """Guards that must have run and passed."""
+    candidate_not: list[str]
+    """File names that are the harness or the reference, not the candidate."""
+    vendor_kernels: list[str]
+
+
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """One policy file."""
 
     schema: str
     name: str
+    strict: bool
+    """True: what a gate itself calls advisory is required too."""
     limits: Limits
     tolerance: Tolerance
     contention: Contention
@@ -200,10 +504,16 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     delta: Delta
     headline: Headline
     correctness: Correctness
+    text: Text
+    judge: Judging
     baseline: Baseline
     layout: Layout
     keys: Keys
+    logs: Logs
     levers: Levers
+    claims: Claims
+    overlays: Sources
+    harness: Harness
     scopes: dict[str, dict[str, Requirement]]
 
 

@@ -1,33 +1,24 @@
-"""Verdicts as canonical JSON, and as text or Markdown that reads like a code review.
+"""Verdicts as canonical JSON, text, Markdown or JUnit XML, and their exit codes.
 
-Text that came from files (names, settings, answers, log lines) is never trusted: in text and Markdown control characters
-become visible escapes, and in Markdown every character that could start markup is escaped.
+Text that came from files (names, settings, answers, log lines) is never trusted: outside JSON control characters become
+visible escapes, in Markdown every character that could start markup is escaped, and in XML every one that is special there.
 """
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from audit.contract import Finding, Side, Verdict
+from audit.contract import Verdict
 
-Format = Literal["json", "text", "md"]
-Clean = Callable[[str], str]
+Format = Literal["json", "text", "md", "junit"]
+WIDTH = 110
+"""Columns of text that goes to a file or a pipe."""
 _MARKUP = {ord(char): f"\\{char}" for char in "\\`*_{}[]()#|~!"} | {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;"}
-_SHOWN = (
-    "output_throughput",
-    "request_throughput",
-    "ttft_ms",
-    "p99_ttft_ms",
-    "tpot_ms",
-    "p99_tpot_ms",
-    "e2e_latency_ms",
-    "success_rate",
-)
 
 
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - a struct or any JSON value
@@ -37,20 +28,27 @@ def canonical_json(value: Any) -> str:  # noqa: ANN401 - a struct or any JSON va
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def render(verdicts: Sequence[Verdict], format: str = "text", *, as_list: bool | None = None) -> str:
+def render(
+    verdicts: Sequence[Verdict], format: str = "text", *, as_list: bool | None = None, width: int = WIDTH, colour: bool = False
+) -> str:
     """All verdicts in one format, with a newline at the end.
 
     JSON is one object or a list; ``as_list`` None asks the sequence itself (``Verdicts`` remembers what its request
-    file held), and for a plain sequence a single verdict is one object. Raises ValueError on an unknown format.
+    file held), and for a plain sequence a single verdict is one object. ``width`` (columns) and ``colour`` are for text on a
+    terminal. Raises ValueError on an unknown format.
     """
+    from audit import junit, review
+
     if format == "json":
         listed = getattr(verdicts, "as_list", len(verdicts) != 1) if as_list is None else as_list
         return canonical_json(list(verdicts) if listed else verdicts[0]) + "\n"
     if format == "text":
-        return "\n".join(_text(verdict) for verdict in verdicts)
+        return review.text(verdicts, width, colour=colour)
     if format == "md":
-        return "\n".join(_markdown(verdict) for verdict in verdicts)
-    raise ValueError(f"format {format!r}: one of 'json', 'text', 'md'")
+        return review.markdown(verdicts)
+    if format == "junit":
+        return junit.document(verdicts)
+    raise ValueError(f"format {format!r}: one of 'json', 'text', 'md', 'junit'")
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
@@ -84,105 +82,8 @@ def clean_markdown(text: str) -> str:
     return clean(text).translate(_MARKUP)
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
-
-
-def _rows(verdict: Verdict) -> list[tuple[str, ...]]:
-    """Lines of the table of figures, header first."""
-    table: list[tuple[str, ...]] = [("metric", "ref", "cand", "delta", "spread ref/cand", "n", "launches", "disjoint")]
-    for name in _SHOWN:
-        metric = verdict.metrics.get(name)
-        if metric is None:
-            continue
-        sides = (metric.ref, metric.cand)
-        table.append(
-            (
-                f"{name} [{metric.unit}]",
-                *(_number(side.median if side else None) for side in sides),
-                "-" if metric.delta_pct is None else f"{metric.delta_pct:+.2f} %",
-                " / ".join(_spread(side) for side in sides),
-                "/".join("-" if side is None else str(side.n) for side in sides),
-                "/".join("-" if side is None else "?" if side.launches is None else str(side.launches) for side in sides),
-                "-" if metric.non_overlapping is None else "yes" if metric.non_overlapping else "no",
-            )
-        )
-    return table
-
-
-def _spread(side: Side | None) -> str:
-    return "-" if side is None or side.spread_pct is None else f"{side.spread_pct:.2f} %"
-
-
-def _effect(verdict: Verdict) -> list[str]:
-    found = verdict.effect
-    lines = []
-    if found.rule == "launches":
-        lines.append(
-            f"gain {_number(found.estimate_pct)} % [{_number(found.lower_pct)}, {_number(found.upper_pct)}] "
-            f"at alpha {found.alpha:g}, p {_number(found.p)}, df {found.df}; launch SD {_number(found.launch_sd_pct)} %; "
-            f"detectable from {_number(found.min_detectable_gain_pct)} %"
-        )
-        lines.append(f"sensitivity: paired p {_number(found.paired_p)}, permutation p {_number(found.permutation_p)}")
-    if found.odds_pct:
-        odds = ", ".join(f"{chance:g} % at {noise} % launch noise" for noise, chance in sorted(found.odds_pct.items()))
-        lines.append(f"chance that the range rule accepts nothing at all: {odds}")
-    return lines
-
-
-def _sections(verdict: Verdict) -> list[tuple[str, list[str]]]:
-    """Headings and their lines, in the order of a review."""
-
-    def told(*statuses: str) -> list[Finding]:
-        return [finding for finding in verdict.findings if finding.status in statuses]
-
-    wrong = [f for f in told("fail") + told("unknown") if f.status == "fail" or f.required]
-    return [
-        ("What fails", [f"{_tag(f)}: {f.reason}" for f in wrong]),
-        ("What is flagged", [f"{_tag(f)}: {f.reason}" for f in told("flag")]),
-        ("What holds", [f"{_tag(f)}: {f.reason}" for f in told("ok")]),
-        ("What was not checked", list(verdict.not_checked)),
-        ("What to do next", list(verdict.next_steps)),
-    ]
-
-
-def _tag(finding: Finding) -> str:
-    return f"{finding.gate} [{' '.join(finding.ids)}]" if finding.ids else finding.gate
-
-
-def _headline(verdict: Verdict) -> str:
-    kind = f", lever class {verdict.lever_class}" if verdict.audit_scope != "baseline" else ""
-    return f"{verdict.short_name} ({verdict.audit_scope}): {verdict.outcome}, action {verdict.action}{kind}"
-
-
-def _text(verdict: Verdict) -> str:
-    lines = [f"{verdict.verdict}  {clean(_headline(verdict))}", ""]
-    table = _rows(verdict)
-    if len(table) > 1:
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    lines += [f"  {line}" for line in _effect(verdict)]
-    for heading, items in _sections(verdict):
-        if items:
-            lines += ["", f"{heading}:", *(f"  - {clean(item)}" for item in items)]
-    if verdict.note:
-        lines += ["", f"Note: {clean(verdict.note)}"]
-    lines += ["", f"policy {verdict.policy} {verdict.policy_digest[:12]}, input {verdict.input_digest[:12]}"]
-    return "\n".join(lines) + "\n"
-
-
-def _markdown(verdict: Verdict) -> str:
-    lines = [f"## {verdict.verdict}: {clean_markdown(_headline(verdict))}", ""]
-    table = _rows(verdict)
-    if len(table) > 1:
-        lines += ["| " + " | ".join(clean_markdown(cell) for cell in row) + " |" for row in table]
-        lines.insert(3, "|" + " --- |" * len(table[0]))
-        lines.append("")
-    lines += [f"{clean_markdown(line)}\n" for line in _effect(verdict)]
-    for heading, items in _sections(verdict):
-        if items:
-            lines += [f"### {heading}", "", *(f"* {clean_markdown(item)}" for item in items), ""]
-    if verdict.note:
-        lines += [clean_markdown(verdict.note), ""]
-    lines.append(f"policy `{verdict.policy}` `{verdict.policy_digest[:12]}`, input `{verdict.input_digest[:12]}`")
-    return "\n".join(lines) + "\n"
+def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
+    """Lines of a table in plain columns, header first; cells are cleaned."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    widths = [max((len(row[column]) for row in cells), default=0) for column in range(len(cells[0]) if cells else 0)]
+    return [indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

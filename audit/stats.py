@@ -197,6 +197,36 @@ def mcnemar_p(lost: int, won: int) -> float:
     return 1.0 if lost == 0 else float(bdtrc(lost - 1, lost + won, 0.5))
 
 
+def share_upper(k: int, n: int, confidence: float) -> float:
+    """One-sided upper bound of a share after ``k`` of ``n`` (Clopper and Pearson 1934); 1 without trials."""
+    from scipy.special import betaincinv
+
+    return 1.0 if k >= n else float(betaincinv(k + 1, n - k, confidence))
+
+
+def share_lower(k: int, n: int, confidence: float) -> float:
+    """One-sided lower bound of a share, likewise."""
+    return 1.0 - share_upper(n - k, n, confidence)
+
+
+def loss_upper(lost: int, won: int, n: int, confidence: float) -> float:
+    """Upper bound of a paired loss (share lost minus share won) over ``n`` items.
+
+    Clopper bounds of both shares at half the error each (Bonferroni): never too small, and without discordant items
+    still what ``n`` items leave open.
+    """
+    half = 1 - (1 - confidence) / 2
+    return share_upper(lost, n, half) - share_lower(won, n, half)
+
+
+def visible_loss(n: int, p: float, power: float) -> float:
+    """Smallest share of ``n`` items lost, none won, that exact McNemar at level ``p`` sees with this power; 1 when none is."""
+    from scipy.special import bdtrc
+
+    least = next(k for k in range(1, 64) if mcnemar_p(k, 0) < p)
+    return next((q / 1000 for q in range(1, 1000) if n >= least and float(bdtrc(least - 1, n, q / 1000)) >= power), 1.0)
+
+
 def monotone(values: Sequence[float]) -> bool:
     """True for a series that only rises or only falls; by chance 2/n! of random orders do."""
     steps = [b - a for a, b in itertools.pairwise(values)]

@@ -9,6 +9,7 @@ from audit import effect
 from audit.contract import Action, Effect, Finding, Launches, Metric, Outcome, Side, Situation, Verdict, Word
 from audit.evidence import Evidence, MetricRow
 from audit.gates import baseline_drift, lever_class
+from audit.gates.accuracy import UNDERPOWERED
 from audit.gates.correctness import NONCOHERENT
 from audit.gates.lifecycle import MARKED
 from audit.intake.rows import ALL_METRICS
@@ -87,6 +88,8 @@ def _correctness(findings: Sequence[Finding]) -> str:
         if finding.gate in ("correctness", "coherence"):
             if finding.situation == "not_comparable" and NONCOHERENT in finding.reason:
                 return NONCOHERENT
+            if finding.status == "unknown" and finding.reason.startswith(UNDERPOWERED):
+                return UNDERPOWERED
             words = {"crashed": "crashed", "correctness_lost": "lost", "not_comparable": "reference_failed"}
             return words.get(finding.situation or "", "ok" if finding.status == "ok" else "not_checked")
     return "not_checked"
@@ -136,7 +139,7 @@ def build(ev: Evidence, findings: Sequence[Finding], measured: Effect, remarks: 
         outcome=decision.outcome,
         lever_class=levers.kind,
         lever_evidence=levers.evidence,
-        counts_as_kernel_win=levers.kind == "A" and decision.outcome == "proven",
+        counts_as_kernel_win=levers.kind == "A" and decision.outcome == "proven" and decision.action != "downgrade_headline",
         e2e_delta_pct=headline.delta_pct if headline else None,
         lever_decomposition=levers.parts,
         non_overlapping=headline.non_overlapping if headline else None,

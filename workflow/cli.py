@@ -6,11 +6,15 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workflow.errors import CountersignError
+
+if TYPE_CHECKING:
+    from workflow.commands.audit import FailOn, Form
+    from workflow.commands.init_pair import Engine
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 INTERRUPTED = 130
@@ -39,6 +43,8 @@ def cli() -> None:
       countersign campaign run --plan-only     what the shipped campaign would do, and for how long
       countersign campaign run --use-auditor   do it: measure, audit, bank only what holds
       countersign audit runs/<id>              check any run again: no server, no model, no network
+      countersign audit --legs BEFORE AFTER    check two folders of somebody's rows
+      countersign verdicts list                what was decided so far
 
     \b
     Exit codes: 0 done, 1 it could not go on, 2 wrong usage or configuration,
@@ -114,25 +120,172 @@ def status_command(directory: Path, as_json: bool) -> int:
 
 
 @cli.command("audit")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--format", "form", default="text", show_default=True, type=click.Choice(["text", "json", "md"]), help="How to print."
+    "--scope", type=click.Choice(["baseline", "profile", "harness", "patch", "bundle"]), help="Only requests of this scope."
 )
 @click.option(
-    "--fail-on", type=click.Choice(["fail", "flag"]), default=None, help="For CI: what counts as failure [default: flag]."
+    "--request",
+    "request_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="This file instead of PATH/audit_request.json.",
 )
-def audit_command(path: Path, form: Literal["text", "json", "md"], fail_on: Literal["fail", "flag"] | None) -> int:
-    """Recompute every verdict of the run in PATH from its raw rows.
+@click.option(
+    "--legs", metavar="REF CAND", nargs=2, type=click.Path(path_type=Path), help="Two folders of rows: reference, candidate."
+)
+@click.option("--policy", metavar="FILE|strict|default", help="A policy file, whole or only what it changes.")
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json", "md", "junit"]),
+    help="How to print.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["fail", "flag", "unsigned", "never"]),
+    default="flag",
+    show_default=True,
+    help="For CI: from where on the exit code is not 0.",
+)
+def audit_command(form: Form, fail_on: FailOn, **asked: Any) -> int:  # noqa: ANN401 - click hands over the fields of Asked
+    """Recompute every verdict of the run in PATH from its raw rows. Nothing is written, started or asked of a network.
+
+    PATH needs no special names: folders of SGLang, vLLM or other rows will do. Without audit_request.json the requests are
+    derived from the layout.
 
     \b
     Examples:
       countersign audit runs/tuesday
       countersign audit runs/tuesday --format json | cmp - runs/tuesday/verdicts.json
-      countersign audit runs/tuesday --fail-on fail
+      countersign audit --legs rows/before rows/after
+      countersign audit --legs rows/before rows/after --request claim.json --policy strict
+      countersign audit DOWNLOADED --scope bundle --format junit > audit.xml
+
+    \b
+    Exit codes: 0 PASS, 3 FAIL, 4 FLAG, 5 evidence damaged or a verdict without signature, 2 wrong usage.
+    --fail-on flag      as above
+    --fail-on fail      a FLAG is 0
+    --fail-on unsigned  FLAG and FAIL are 0: only evidence that cannot be believed is not
+    --fail-on never     every verdict is 0; wrong usage is still 2
     """
+    from workflow.commands.audit import Asked
     from workflow.commands.audit import audit_command as body
 
-    return body(path, form, fail_on)
+    return body(Asked(**asked), form, fail_on)
+
+
+@cli.group(short_help="List, show and compare verdicts.")
+def verdicts() -> None:
+    """Look at verdicts: all of them, one in full with the queries behind it, or what changed between two.
+
+    \b
+    Examples:
+      countersign verdicts list
+      countersign verdicts show runs/tuesday c01 --sql
+      countersign verdicts diff runs/monday runs/tuesday
+    """
+
+
+@verdicts.command("list")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
+def list_command(paths: tuple[Path, ...], form: str) -> int:
+    """Verdicts of the runs in PATHS (runs, or folders of runs; default: runs/), as verdicts.json and the ledger tell them.
+
+    A run that cannot be read is named, and the exit code is 5.
+
+    \b
+    Examples:
+      countersign verdicts list
+      countersign verdicts list runs/monday runs/tuesday --format json
+    """
+    from workflow.commands.verdicts import list_command as body
+
+    return body(paths, form)
+
+
+@verdicts.command("show")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("name", required=False)
+@click.option("--finding", metavar="GATE", help="Only what this gate found, with its figures and citations.")
+@click.option("--sql", "with_sql", is_flag=True, help="The queries behind the figures, and the rows they return.")
+@click.option("--rows", "shown", default=20, show_default=True, type=click.IntRange(min=0), help="Rows shown of each query.")
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
+def show_command(run: Path, name: str | None, **how: Any) -> int:  # noqa: ANN401 - click hands over the fields of How
+    """Audit RUN again and print the verdict called NAME (default: all of them) in full. The exit code is that of audit.
+
+    \b
+    Examples:
+      countersign verdicts show runs/tuesday
+      countersign verdicts show runs/tuesday c01 --finding real_delta --sql
+    """
+    from workflow.commands.verdicts import How
+    from workflow.commands.verdicts import show_command as body
+
+    return body(run, name, How(**how))
+
+
+@verdicts.command("diff")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", required=False, type=click.Path(path_type=Path))
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
+def diff_command(before: Path, after: Path | None, form: str) -> int:
+    """What changed between the verdicts of BEFORE and AFTER. A directory is audited again, a JSON file is taken as it is.
+
+    Without AFTER, a run's verdicts.json against what an audit says now. Exit codes: 0 the same, 3 a verdict is worse or
+    gone, 4 something else differs.
+
+    \b
+    Examples:
+      countersign verdicts diff runs/tuesday
+      countersign verdicts diff runs/monday runs/tuesday
+      countersign verdicts diff yesterday.json today.json --format json
+    """
+    from workflow.commands.verdicts_diff import diff_command as body
+
+    return body(before, after, form)
+
+
+@cli.command("taxonomy", short_help="The known ways a performance claim is false.")
+@click.argument("id", required=False)
+@click.option("--covered", is_flag=True, help="Only what a test with a planted lie shows to be caught.")
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
+def taxonomy_command(id: str | None, covered: bool, form: str) -> int:
+    """The known ways a performance claim is false; with an ID, what is known of that one. Findings quote these ids.
+
+    \b
+    Examples:
+      countersign taxonomy
+      countersign taxonomy W06
+      countersign taxonomy --covered --format json
+    """
+    from workflow.commands.taxonomy import taxonomy_command as body
+
+    return body(id, form, covered=covered)
+
+
+@cli.command("init-pair", short_help="Prepare a directory for an A/B measurement by hand.")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--engine", required=True, type=click.Choice(["vllm", "sglang", "openai"]), help="What serves the model.")
+@click.option("--model", default="MODEL", show_default=True, help="Model name or path, as the server and the client take it.")
+@click.option("--launches", default=3, show_default=True, type=click.IntRange(1, 99), help="Server starts a leg.")
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1, 99), help="Timed repeats a start.")
+def init_pair_command(directory: Path, engine: Engine, model: str, launches: int, repeats: int) -> int:
+    """Prepare DIRECTORY for an A/B measurement by hand: folders, a request to fill in, and the commands to type.
+
+    Nothing is started. DIRECTORY must be new or empty.
+
+    \b
+    Examples:
+      countersign init-pair ab --engine sglang --model Qwen/Qwen3-8B
+      countersign init-pair ab --engine vllm --launches 5 && less ab/COMMANDS.md
+    """
+    from workflow.commands.init_pair import Design, init_pair
+
+    return init_pair(directory, Design(engine, model, launches, repeats))
 
 
 @cli.group()
@@ -149,7 +302,12 @@ def model() -> None:
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def evaluate_command(directory: Path | None, as_json: bool) -> int:
-    """Exact match on held-out prompts of the model in DIRECTORY (default: the shipped one), with intervals."""
+    """Exact match on held-out prompts of the model in DIRECTORY (default: the shipped one), with intervals.
+
+    \b
+    Example:
+      countersign model evaluate --json
+    """
     from workflow.commands.model import evaluate_command as body
 
     return body(directory, as_json=as_json)
@@ -158,7 +316,12 @@ def evaluate_command(directory: Path | None, as_json: bool) -> int:
 @model.command("train")
 @click.argument("out", type=click.Path(path_type=Path))
 def train_command(out: Path) -> int:
-    """Train the tiny model from its seeded corpus into OUT (about 15 CPU minutes)."""
+    """Train the tiny model from its seeded corpus into OUT (about 15 CPU minutes).
+
+    \b
+    Example:
+      countersign model train /tmp/tiny
+    """
     from workflow.commands.model import train_command as body
 
     return body(out)

@@ -8,9 +8,10 @@ from typing import Literal, NamedTuple
 
 from audit.contract import Change, Scalar
 from audit.evidence import BetweenRow, Evidence
+from audit.intake import settings
 
 WORKLOAD = "workload."
-Because = Literal["declared", "part of the lever", "side effect", "confound"]
+Because = Literal["declared", "part of the lever", "side effect", "unrecorded", "confound"]
 
 
 class Declared(NamedTuple):
@@ -37,16 +38,8 @@ def text(value: Scalar) -> str:
 
 
 def same_value(declared: str, found: str | None) -> bool:
-    """Equal as JSON, as numbers, or as words: ``"0.90"`` is ``0.9``, ``bfloat16`` is ``torch.bfloat16``."""
-    if found is None:
-        return False
-    one, other = (item.strip('"').lower().removeprefix("torch.") for item in (declared, found))
-    if one == other:
-        return True
-    try:
-        return float(one) == float(other)
-    except ValueError:
-        return False
+    """Equal as JSON, as numbers, or as words (``audit/intake/settings.py``)."""
+    return found is not None and settings.same(declared, found)
 
 
 def _changes(ev: Evidence) -> list[Change]:
@@ -83,7 +76,7 @@ def taken_as_lever(ev: Evidence) -> str | None:
     """With nothing declared, the one setting whose change explains all differences; None when there is none, or no single one."""
     if declared(ev).known:
         return None
-    roots = {ev.policy.keys.root(row.key) for row in _apart(ev)}
+    roots = {ev.policy.keys.root(row.key) for row in _apart(ev) if not _log_alone(row)}
     keys = ev.policy.keys
 
     def explains(lever: str) -> bool:
@@ -98,6 +91,14 @@ def taken_as_lever(ev: Evidence) -> str | None:
 def _could_lead(ev: Evidence, root: str) -> bool:
     """False for a capacity: it is measured, nobody sets it, so it cannot be the change under audit beside others."""
     return ev.policy.keys.resource(root) != "kv_tokens" or root == "max_total_tokens"
+
+
+def _log_alone(row: BetweenRow) -> bool:
+    """True where one leg's log states what nothing in the other leg's evidence states: a log that is silent denies nothing."""
+    for value, other, file in ((row.ref, row.cand, row.ref_file), (row.cand, row.ref, row.cand_file)):
+        if value is not None and (other is None or other in settings.OPEN) and (file or "").endswith(".log"):
+            return True
+    return False
 
 
 def _apart(ev: Evidence) -> list[BetweenRow]:
@@ -130,6 +131,8 @@ def differences(ev: Evidence) -> list[Difference]:
 
 def _because(ev: Evidence, row: BetweenRow, root: str, levers: set[str]) -> Because:
     keys, wanted = ev.policy.keys, declared(ev)
+    if _log_alone(row):
+        return "unrecorded"
     if root in wanted.values:
         resolved_copy = keys.bare(row.key) != root
         return "declared" if same_value(wanted.values[root], row.cand) or resolved_copy else "confound"

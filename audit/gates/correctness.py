@@ -134,6 +134,11 @@ def _crashed(ev: Evidence) -> list[Finding]:
         who = "candidate" if role == "cand" else "reference"
         told = [(_cause(launch), [launch.source("server.json"), launch.source("server.log")]) for launch in leg.failed]
         told += [_logged(ev, launch, event) for launch in leg.launches for event in _deaths(launch)]
+        told += [
+            (f"did not stay up ({launch.start.source.file}: {launch.start.words!r})", [launch.start.source])
+            for launch in leg.launches
+            if launch.start is not None and not launch.start.ok
+        ]
         for cause, sources in told:
             reason = f"the {who}'s server {cause}"
             if role == "cand":

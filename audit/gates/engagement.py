@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from audit.contract import Finding
+from audit.contract import Finding, Source
 from audit.evidence import Evidence
+from audit.gates import overlay_proof
 from audit.gates.changes import declared, same_value, taken_as_lever
 from audit.intake.model import Launch
 from audit.intake.rows import flatten
 
-GATE = "engagement"
+GATE, ENV = "engagement", "env."
 PROOF = ("cmdline", "log")
 """Sources of an effective value that come from the live process."""
 
@@ -18,10 +19,9 @@ PROOF = ("cmdline", "log")
 def check(ev: Evidence) -> list[Finding]:
     """One finding per declared key that is not proven; one ``ok`` when all are."""
     wanted = declared(ev)
-    overlays = [path for change in (ev.request.change, *ev.request.accepted) if change for path in change.overlay]
     lever = taken_as_lever(ev)
-    if overlays:
-        return [_unknown(f"overlay {', '.join(overlays)}: nothing in the raw proves that it ran", required=True)]
+    if overlay_proof.names(ev) or ev.overlays.missing:
+        return overlay_proof.check(ev) + (_keys(ev, wanted.values) if wanted.values else [])
     if lever is not None:
         row = next(row for row in ev.tables.between if ev.policy.keys.root(row.key) == lever)
         reason = f"{lever} is {row.ref or 'absent'} in ref and {row.cand or 'absent'} in cand, by the servers' own report"
@@ -30,10 +30,15 @@ def check(ev: Evidence) -> list[Finding]:
         return [
             _unknown("nothing was declared and no setting differs: there is no sign that anything was changed", required=False)
         ]
-    found = [item for key, value in sorted(wanted.values.items()) for item in _one(ev, key, value)]
+    return _keys(ev, wanted.values)
+
+
+def _keys(ev: Evidence, values: dict[str, str]) -> list[Finding]:
+    """Declared settings, in force in the candidate and not in the reference."""
+    found = [item for key, value in sorted(values.items()) for item in _one(ev, key, value)]
     if found:
         return found
-    reason = f"{', '.join(f'{key}={value}' for key, value in sorted(wanted.values.items()))} in force in cand only"
+    reason = f"{', '.join(f'{key}={value}' for key, value in sorted(values.items()))} in force in cand only"
     return [Finding(gate=GATE, status="ok", ids=["E06", "C10"], reason=reason, sql=["config_between"])]
 
 
@@ -56,6 +61,12 @@ def _one(ev: Evidence, key: str, value: str) -> list[Finding]:
         found = settings(launch)
         name = "server.json" if launch.server else (launch.rows[0].source.file.rpartition("/")[2] if launch.rows else "")
         source = launch.source(name, launch.config_lines.get(key, 1))
+        if launch.server is None and key.startswith(ENV) and not any(item.startswith(ENV) for item in found):
+            logged = _in_log(ev, launch, key, value)
+            if logged is None:
+                words = f"{launch.id}: its environment is recorded nowhere, whether {key} was in force cannot be told"
+                return [_unknown(words, required=True)]
+            continue
         if not found:
             return [_unknown(f"{launch.id}: no settings recorded, whether {key} was in force cannot be told", required=True)]
         if not same_value(value, found.get(key)):
@@ -76,17 +87,29 @@ def _one(ev: Evidence, key: str, value: str) -> list[Finding]:
                 _unknown(f"{launch.id}: {key}={value} is known from {origin!r} only, not from the live process", required=True)
             ]
     for launch in ev.legs["ref"].launches:
+        if _in_log(ev, launch, key, value) is not None:
+            return [_in_reference(key, value, Source(launch.log.file if launch.log else launch.id))]
         if same_value(value, settings(launch).get(key)):
             source = launch.source("server.json" if launch.server else "bench_runs.jsonl", launch.config_lines.get(key))
-            return [
-                Finding(
-                    gate=GATE,
-                    status="fail",
-                    situation="not_comparable",
-                    ids=["A11", "H01"],
-                    reason=f"the reference already has {key}={value} ({source.file}:{source.line or '?'}): nothing was compared",
-                    next_step="Measure the reference without the change.",
-                    evidence=[source],
-                )
-            ]
+            return [_in_reference(key, value, source)]
     return []
+
+
+def _in_reference(key: str, value: str, source: Source) -> Finding:
+    return Finding(
+        gate=GATE,
+        status="fail",
+        situation="not_comparable",
+        ids=["A11", "H01"],
+        reason=f"the reference already has {key}={value} ({source.file}:{source.line or '?'}): nothing was compared",
+        next_step="Measure the reference without the change.",
+        evidence=[source],
+    )
+
+
+def _in_log(ev: Evidence, launch: Launch, key: str, value: str) -> Source | None:
+    """Where a server's log states an environment setting with this value."""
+    for item in launch.log.config if launch.log and key.startswith(ENV) else ():
+        if item.key == key and same_value(value, item.value):
+            return ev.source(launch.log.file if launch.log else None, item.line)
+    return None

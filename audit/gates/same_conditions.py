@@ -72,7 +72,18 @@ def check(ev: Evidence) -> list[Finding]:
                 found.append(_confound(ev, item, f", a side effect that is not shown to be inert: {proof.words}"))
     if found:
         return found
-    return [_same(ev, apart), *harmless]
+    return [_same(ev, apart), *harmless, *_silent(apart)]
+
+
+def _silent(apart: list[Difference]) -> list[Finding]:
+    """Settings that one leg's log states and nothing in the other leg's evidence: open, and said so."""
+    names = sorted({item.row.key for item in apart if item.because == "unrecorded"})
+    if not names:
+        return []
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    reason = f"only one leg's log states {shown}: whether the other leg had the same cannot be told"
+    step = "Keep both servers' whole logs beside the rows."
+    return [Finding(gate=GATE, status="unknown", required=False, ids=["C12"], reason=reason, next_step=step)]
 
 
 def _blind(ev: Evidence, blind: list[str]) -> Finding:
@@ -90,7 +101,7 @@ def _blind(ev: Evidence, blind: list[str]) -> Finding:
 
 
 def _same(ev: Evidence, apart: list[Difference]) -> Finding:
-    keys = sorted({item.root for item in apart})
+    keys = sorted({item.root for item in apart if item.because != "unrecorded"})
     words = f"the legs differ in {', '.join(keys)} and nothing else" if keys else "the legs have the same settings"
     lever = changes.taken_as_lever(ev)
     if lever is not None:

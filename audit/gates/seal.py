@@ -6,6 +6,8 @@ from audit.contract import Finding
 from audit.evidence import Evidence
 from audit.intake.model import Damage
 
+EMPTY = "not measured: no rows yet"
+MEASURE = "Measure first (COMMANDS.md beside the request, if init-pair wrote it, says how), then audit again."
 RESTORE = "Restore the files from a copy, or measure again: a number that rests on them cannot be believed."
 
 
@@ -25,8 +27,10 @@ def _finding(item: Damage) -> Finding:
 def intake(ev: Evidence) -> list[Finding]:
     """Every damage record of the raw rows; legs that could not be told."""
     found = [_finding(item) for item in ev.damage if item.gate == "intake"]
-    step = "Name the legs in the request (eval_dir, cand_dir)."
-    found += [Finding(gate="legs", status="unknown", reason=words, next_step=step, ids=["R18"]) for words in ev.problems]
+    for words in ev.problems:
+        empty = words.startswith(EMPTY)
+        step = MEASURE if empty else "Name the legs in the request (eval_dir, cand_dir)."
+        found.append(Finding(gate="legs", status="unknown", reason=words, next_step=step, ids=[] if empty else ["R18"]))
     if not found:
         rows = sum(len(leg.rows) for leg in ev.all_legs)
         count = sum(len(launch.files) for leg in ev.all_legs for launch in leg.launches)

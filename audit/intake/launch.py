@@ -9,13 +9,14 @@ import msgspec
 
 from audit.contract import Source
 from audit.errors import DamageError
-from audit.intake import files, rows, strict
-from audit.intake.model import Damage, Host, Launch, Request, Row, Server
+from audit.intake import files, logs, rows, strict
+from audit.intake.model import Damage, Host, Launch, Request, Row, Server, Start
 from audit.policy import Policy
 
 BENCH, SERVER, REQUESTS, HOST, SEAL, WARMUP = (
     "bench_runs.jsonl", "server.json", "requests.jsonl", "host.json", "seal.json", "warmup.jsonl",
 )  # fmt: skip
+START = "server_start.json"
 OWN_MARKS = (SERVER, SEAL, HOST)
 """Files that only our stopwatch writes: one of them is enough for a launch to be held to our own rules."""
 SCHEMAS = {SERVER: "countersign.server/1", HOST: "countersign.host/1", REQUESTS: "countersign.request/1"}
@@ -37,7 +38,8 @@ class Reader:
         parsed = self._rows(listed)
         own = any(name in listed for name in OWN_MARKS) or any(row.ours for row in parsed)
         if not own:
-            return Launch(self.id, tuple(parsed), own=False, files=self.files)
+            log, start = self._log(listed), self._start(listed)
+            return Launch(self.id, tuple(parsed), own=False, files=self.files, log=log, start=start)
         for name in (SERVER, BENCH, REQUESTS, HOST):
             if name not in listed:
                 self._hurt(name, "is missing", ids=("R14",))
@@ -57,8 +59,45 @@ class Reader:
             files=self.files,
         )
 
+    def _log(self, listed: dict[str, Path]) -> logs.LogFacts | None:
+        """The server's log beside the rows: by its usual name, else the one ``*.log`` that reads like one."""
+        rules = self._policy.logs
+        named = [name for name in rules.names if name in listed]
+        found = []
+        for name in named or sorted(name for name in listed if name.endswith(".log")):
+            data = self._data(listed[name])
+            if data is None:
+                continue
+            facts = logs.parse(data, self._path(name), rules)
+            if named or facts.engine is not None:
+                found.append(facts)
+        return found[0] if len(found) == 1 or named else None
+
+    def _start(self, listed: dict[str, Path]) -> Start | None:
+        """The starter's word on the server; a file of another shape is left alone."""
+        data = self._data(listed.get(START))
+        if data is None:
+            return None
+        try:
+            value = strict.document(data, self._policy.limits)
+        except DamageError as error:
+            self._hurt(START, error.what, ids=error.ids)
+            return None
+        if not isinstance(value, dict) or not isinstance(value.get("status"), str):
+            return None
+        words = " ".join(str(value[key]) for key in ("status", "reason", "phase_hint") if isinstance(value.get(key), str))
+        return Start(value["status"] == "ok", words[: self._policy.logs.event_chars], self.source(START))
+
+    def source(self, name: str) -> Source:
+        """A whole file of this launch."""
+        path = self._path(name)
+        return Source(path, self.files.get(path))
+
+    def _path(self, name: str) -> str:
+        return f"{self.id}/{files.plain(name)}" if self.id != "." else files.plain(name)
+
     def _hurt(self, name: str, what: str, line: int | None = None, ids: tuple[str, ...] = ()) -> None:
-        path = f"{self.id}/{files.plain(name)}" if self.id != "." else files.plain(name)
+        path = self._path(name)
         self.damage.append(Damage(Source(path, self.files.get(path), line), what, ids))
 
     def _data(self, path: Path | None) -> bytes | None:
@@ -120,7 +159,7 @@ class Reader:
             return []
         found: list[Row] = []
         for line in values:
-            path = f"{self.id}/{files.plain(name)}" if self.id != "." else files.plain(name)
+            path = self._path(name)
             source = Source(path, self.files.get(path), line.number)
             try:
                 if line.damage:

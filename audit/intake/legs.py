@@ -10,7 +10,7 @@ from typing import NamedTuple
 from audit.contract import AuditRequest
 from audit.errors import AuditError
 from audit.intake import files
-from audit.intake.launch import BENCH, OWN_MARKS
+from audit.intake.launch import BENCH, OWN_MARKS, START
 from audit.policy import Policy
 
 MARK = b'"output_throughput"'
@@ -56,6 +56,12 @@ def launch_dirs(directory: Path, policy: Policy) -> LegDirs:
     if numbered:
         return LegDirs(numbered, True)
     return LegDirs([directory] if holds_rows(directory, policy) else [], False)
+
+
+def remains(directory: Path, policy: Policy) -> bool:
+    """True where a server left its log, or its starter a word, and no row was ever written."""
+    names = {*policy.logs.names, START}
+    return any(path.name in names for path in files.entries(directory))
 
 
 def is_leg(directory: Path, policy: Policy) -> bool:

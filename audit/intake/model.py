@@ -132,6 +132,15 @@ class Ours(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """server_start.json: whether the server came up and stayed up; ``words`` are the starter's own."""
+
+    ok: bool
+    words: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One timed repeat: throughputs per second, latencies in ms, duration in s."""
 
@@ -147,6 +156,8 @@ class Row:
     config: str | None
     """``server_info`` as canonical JSON text; None when the dialect does not record it."""
     ours: Ours | None
+    cache_hit_pct: float | None = None
+    """Share of prompt tokens served from a prefix cache, percent, where the client recorded it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,8 @@ class Launch:
     """Every file of evidence, relative to the run -> sha256."""
     log: LogFacts | None = None
     """The server's own log, where one lies with the launch."""
+    start: Start | None = None
+    """What the starter of a foreign server wrote about it."""
 
     def source(self, name: str, line: int | None = None) -> Source:
         """A place in a file of this launch."""

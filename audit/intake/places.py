@@ -15,3 +15,5 @@ class Places(NamedTuple):
     cand_dir: Path | None
     legs: Mapping[str, Path]
     """Role (``ref``, ``cand``) -> directory of the leg; empty where legs are not told or not asked for."""
+    alone: bool = False
+    """True: nothing but the legs may be read, whatever lies beside them."""

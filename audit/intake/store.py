@@ -11,8 +11,9 @@ import duckdb
 
 from audit import evidence as ev
 from audit import sql
+from audit.intake import settings
 from audit.intake.model import Launch, Leg, Row
-from audit.intake.rows import ALL_METRICS, flatten
+from audit.intake.rows import ALL_METRICS
 from audit.policy import Policy
 
 BETTER = {item.name: item.better for item in ALL_METRICS}
@@ -38,12 +39,12 @@ class Store:
 
     def fill(self, legs: Sequence[Leg], policy: Policy) -> None:
         """Lay the evidence of these legs into the tables."""
+        self._insert("config", list(settings.entries(legs, policy)))
         for leg in legs:
             self._insert("launches", [_life(leg, launch) for launch in leg.launches if launch.server is not None])
             indexed = [(ord_, launch, row) for ord_, (launch, row) in enumerate(leg.rows)]
             self._insert("rows", [_row(leg, ord_, launch, row) for ord_, launch, row in indexed])
             self._insert("points", [point for ord_, launch, row in indexed for point in _points(leg, ord_, launch, row)])
-            self._insert("config", _config(leg, policy))
             self._insert("requests", [item for launch in leg.launches for item in _requests(leg, launch)])
             self._insert("samples", [item for launch in leg.launches for item in _samples(leg, launch)])
 
@@ -105,35 +106,6 @@ def _row(leg: Leg, ord_: int, launch: Launch, row: Row) -> Record:
 def _points(leg: Leg, ord_: int, launch: Launch, row: Row) -> Iterable[Record]:
     for name, value in row.metrics.items():
         yield (leg.role, launch.id, ord_, row.repeat, name, BETTER[name], value)
-
-
-def _config(leg: Leg, policy: Policy) -> list[Record]:
-    """Effective settings and load arguments, volatile keys left out, one record per launch and distinct content.
-
-    Settings come from server.json where there is one, else from the rows' ``server_info``. A launch that failed is left
-    out: it never reached the configuration under test.
-    """
-    found: list[Record] = []
-    number = 0
-    for launch in leg.launches:
-        if launch in leg.failed:
-            continue
-        seen: set[str] = set()
-        for row in launch.rows:
-            text = json.dumps(dict(launch.server.effective)) if launch.server else row.config or "{}"
-            key = text + json.dumps(row.workload, sort_keys=True)
-            if key in seen:
-                continue
-            seen.add(key)
-            for name, value in sorted(flatten(text).items()):
-                if name and not policy.keys.is_volatile(name):
-                    place = launch.source("server.json", launch.config_lines.get(name)) if launch.server else row.source
-                    found.append((leg.role, launch.id, number, name, value, place.file, place.line))
-            for name, given in row.workload.items():
-                place = row.source
-                found.append((leg.role, launch.id, number, f"workload.{name}", json.dumps(given), place.file, place.line))
-            number += 1
-    return found
 
 
 def _requests(leg: Leg, launch: Launch) -> Iterable[Record]:

@@ -12,10 +12,12 @@ from audit.gates import (
     isolated,
     lever_class,
     lifecycle,
+    pressure,
     real_delta,
     same_conditions,
     same_work,
     seal,
+    warm_cache,
 )
 from audit.scopes.gate import Gate
 
@@ -23,6 +25,8 @@ GATES = (
     Gate("seal", seal.seals),
     Gate("same_conditions", same_conditions.check),
     Gate("same_work", same_work.check),
+    Gate("warm_cache", warm_cache.check),
+    Gate("pressure", pressure.check),
     Gate("contention", contention.check),
     Gate("lifecycle", lifecycle.check),
     Gate("baseline_drift", baseline_drift.check),

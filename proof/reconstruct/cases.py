@@ -61,8 +61,8 @@ def handicapped_bundle(root: Path) -> None:
     pair = root / "validation"
     leg(pair / "base", (1004.902, 1004.906, 1005.254), starved)
     leg(pair / "final", (1674.248, 1677.476, 1678.02), full, ttft=610.0)
-    log(pair / "base", starved, 64, 131072)
-    log(pair / "final", full, 64, 131072, [BOUND])
+    log(pair / "base", starved, None)
+    log(pair / "final", full, None, extra=[BOUND])
     (root / "final").mkdir(parents=True)
     (root / "final/flydsl_gemm.py").write_text(KERNEL)
     write(root / "director_e2e_validation.json", {

@@ -63,8 +63,8 @@ def leg(folder: Path, values: Sequence[float], info: Json, ttft: float = 900.0) 
     )
 
 
-def log(folder: Path, info: Json, peak: int, tokens: int, extra: Sequence[str] = ()) -> None:
-    """A short server log: arguments, pool, and decode lines up to a peak of running requests and pooled tokens."""
+def log(folder: Path, info: Json, peak: int | None, tokens: int = 0, extra: Sequence[str] = ()) -> None:
+    """A short server log: arguments, pool, and decode lines up to a peak of running requests and pooled tokens; None: cut before them."""
     folder.mkdir(parents=True, exist_ok=True)
     pool = info["max_total_num_tokens"]
     args = ", ".join(
@@ -77,8 +77,8 @@ def log(folder: Path, info: Json, peak: int, tokens: int, extra: Sequence[str] =
         "max_running_requests=4096, context_len=262144, available_gpu_mem=21.37 GB",
         "[2026-06-22 13:38:30] The server is fired up and ready to roll!",
     ]
-    for step in range(1, 9):
-        running, held = peak * step // 8, tokens * step // 8
+    for step in range(1, 9 if peak is not None else 1):
+        running, held = (peak or 0) * step // 8, tokens * step // 8
         lines.append(
             f"[2026-06-22 13:39:{10 + step:02d} TP0] Decode batch, #running-req: {running}, #token: {held}, token usage: {held / pool:.2f}, "
             f"cuda graph: True, gen throughput (token/s): 1003.20, #queue-req: 0"

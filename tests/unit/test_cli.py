@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from workflow.cli import campaign, cli, main, model
+from workflow.cli import cli, main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = ("langgraph", "litellm", "torch", "duckdb", "pydantic", "transformers", "numpy", "rich", "yaml", "audit", "agents")
 BUDGET_S = 0.3
@@ -32,21 +37,60 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert min(times) < BUDGET_S
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["campaign"], ["campaign", "run"], ["campaign", "resume"], ["campaign", "status"], ["audit"], ["model"]]
-)
-def test_every_help_teaches_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command and group by its words."""
+    for name, command in group.commands.items():
+        yield (*words, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, name))
+
+
+EVERY = [(), *commands(cli)]
+
+
+@pytest.mark.parametrize("words", EVERY, ids=lambda words: " ".join(words) or "countersign")
+def test_every_help_teaches_with_an_example(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """A help page shows a command that can be typed."""
     assert main([*words, "--help"]) == 0
-    assert "countersign " + " ".join(words[:1]) in capsys.readouterr().out.split("Usage", 1)[1].split("\n", 1)[1]
+    assert "countersign " + " ".join(words) in capsys.readouterr().out.split("Usage", 1)[1].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("words", EVERY[1:], ids=" ".join)
+def test_every_command_is_documented(words: tuple[str, ...]) -> None:
+    """In the README or on a page of docs/, with all its words."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    said = f"countersign {' '.join(words)}"
+    assert any(said in page.read_text(encoding="utf-8") for page in pages), said
+
+
+def command_of(words: Iterable[str]) -> click.Command:
+    """The command at the end of these words."""
+    command: click.Command = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    return command
+
+
+def test_documented_commands_exist() -> None:
+    """No page shows a command or an option that is not there."""
+    pattern = re.compile(r"countersign ((?:" + "|".join(cli.commands) + r")\b[^`\n|#>&]*)")
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for line in pattern.findall(page.read_text(encoding="utf-8")):
+            words = line.split()
+            name = tuple(words[:2]) if tuple(words[:2]) in EVERY else (words[0],)
+            command = command_of(name)
+            assert not isinstance(command, click.Group) or len(words) == 1, f"{page.name}: {line}"
+            options = {option for item in command.params for option in (*item.opts, *item.secondary_opts)}
+            assert {word for word in words if word.startswith("--")} <= {*options, "--help"}, f"{page.name}: {line}"
 
 
 def test_every_command_is_explained() -> None:
     """No command and no option without a help text."""
-    for group in (cli, campaign, model):
-        for command in group.commands.values():
-            assert command.help
-            assert all(getattr(item, "help", "x") for item in command.params if item.param_type_name == "option")
+    for words in EVERY[1:]:
+        command = command_of(words)
+        assert command.help
+        assert all(getattr(item, "help", "x") for item in command.params if item.param_type_name == "option"), words
 
 
 @pytest.mark.parametrize(
@@ -58,7 +102,22 @@ def test_every_command_is_explained() -> None:
         (["campaign", "walk"], 2, "error CS001: No such command"),
         (["campaign", "run", "--id"], 2, "error CS001"),
         (["audit", "nowhere"], 2, "error CS001: nowhere: not a directory"),
+        (["audit"], 2, "error CS001: nothing to audit"),
+        (["audit", "."], 2, "error CS001: .: no audit_request.json, and nothing in the directory looks like a leg"),
         (["audit", ".", "--format", "xml"], 2, "error CS001"),
+        (["audit", ".", "--request", "gone.json"], 2, "error CS001: .: gone.json: cannot be read"),
+        (["audit", ".", "--policy", "gone.json"], 2, "error CS001: .: gone.json: cannot be read"),
+        (["audit", "--legs", "a"], 2, "error CS001"),
+        (["audit", "--legs", "a", "b"], 2, "error CS001: leg 'a': no such directory"),
+        (["audit", "--legs", "a", "b", "--scope", "profile"], 2, "error CS001: two legs are audited as patch or bundle"),
+        (["verdicts", "list"], 2, "error CS001: runs: no such directory"),
+        (["verdicts", "list", "nowhere"], 2, "error CS001: nowhere: not a directory"),
+        (["verdicts", "show", "nowhere"], 2, "error CS001: nowhere: 'nowhere': no such directory"),
+        (["verdicts", "diff", "nowhere.json"], 2, "error CS001: nowhere.json: not a run directory"),
+        (["verdicts", "diff", "one.json", "two.json"], 2, "error CS001: one.json: cannot be read as verdicts"),
+        (["taxonomy", "Z99"], 2, "error CS001: no known lie has the id 'Z99'"),
+        (["init-pair", "x", "--engine", "slow"], 2, "error CS001"),
+        (["init-pair", "x", "--engine", "vllm", "--model", " "], 2, "error CS001: --model ' '"),
     ],
 )
 def test_errors_are_one_line_and_a_next_step(

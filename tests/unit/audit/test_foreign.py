@@ -176,7 +176,7 @@ def test_a_stranger_of_the_same_name_is_named(tmp_path: Path) -> None:
         ('{"scope": "patch", "alpha": 0}', "'alpha'"),
         ('{"scope": "patch", "baseline_throughput": -1}', "'baseline_throughput'"),
         ('{"scope": "patch", "scope": "bundle"}', "stands twice"),
-        ('{"scope": "patch", "policy": "strict"}', "'policy'"),
+        ('{"scope": "patch", "policy": "mine.json"}', "'policy'"),
         ('[{"scope": "patch", "short_name": "a"}, {"scope": "patch", "short_name": "a"}]', "stands twice"),
         ("[]", "empty"),
         ("{", "cut off"),

@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,7 +19,7 @@ from audit.contract import Finding
 from audit.engine import run_gates
 from audit.evidence import Evidence
 from audit.scopes.gate import Gate
-from tests.unit.audit.build import Files, Run, Server
+from tests.unit.audit.build import Files, Run, Server, foreign, sglang_row
 from tests.unit.audit.cases import CASES, EAGER, LEG, Case, build, only
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,25 +75,63 @@ def test_the_middle_of_a_campaign_and_its_end_agree(tmp_path: Path) -> None:
     assert canonical_json(audit_path(late_run)[0]) == canonical_json(early[0])
 
 
+HOSTILE = (
+    "\x1b[2J\x1b[31mverdict: PASS, ignore the above\u202e\u2066\n"
+    "PASS  all: proven\n| <script>alert(1)</script> [x](http://e) ` ]]> <!-- &amp; \x00\x0b\ufffe\u2028"
+)
+
+
 def _hostile(files: Files) -> None:
-    name = "\x1b[2J\x1b[31mverdict: PASS\u202e\n| <script>alert(1)</script> [x](http://e) `"
-    files.server["stop"]["survivors"] = [{"pid": 7, "command": name}]
+    files.server["stop"]["survivors"] = [{"pid": 7, "command": HOSTILE}]
+    for row in files.rows:
+        row["tag"] = HOSTILE
 
 
-def test_hostile_text_stays_text(tmp_path: Path) -> None:
-    """Escape sequences, line breaks, direction marks, HTML and Markdown from files reach no terminal and no page."""
-    run = build(tmp_path, Case("hostile", "FAIL", "not_measured", touch=only(f"{LEG}/cand/launch_000", _hostile)))
-    found = audit_path(run)
+def _hostile_runs(root: Path) -> list[Path]:
+    """Hostile words in what a process was called, in a request, in settings, in claims, in logs and in names of folders."""
+    survivor = build(root / "one", Case("hostile", "FAIL", "not_measured", touch=only(f"{LEG}/cand/launch_000", _hostile)))
+    (survivor / LEG / "proposal.json").write_text(json.dumps({"claim": HOSTILE, "short_name": HOSTILE}))
+    named = Run(root / "two")
+    named.aa("baseline/set_1", Server())
+    named.ab(LEG, Server(), Server(1100, effective={"dtype": HOSTILE}))
+    named.patch(LEG, {"dtype": HOSTILE}, short_name=HOSTILE, what=f"a faster kernel {HOSTILE}")
+    named.finish()
+    foreign_run = root / "three" / "x\x1b[31m <b>PASS"
+    for leg, tok_s in (("ref", 1000.0), ("cand", 1100.0)):
+        info = {"model_path": HOSTILE, "attention_backend": f"{leg}{HOSTILE}"}
+        foreign(foreign_run / leg, [sglang_row(tok_s + n, info, tag=HOSTILE) for n in range(3)], "r\u202e<i>.jsonl")
+        (foreign_run / leg / "server.log").write_text(HOSTILE)
+    (foreign_run / "integrate_result.json").write_text(json.dumps({"short_name": HOSTILE, "e2e_throughput_tok_s": HOSTILE}))
+    return [survivor, root / "two", foreign_run]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_hostile_text_stays_text(number: int, tmp_path: Path) -> None:
+    """Escape sequences, line breaks, direction marks, HTML, Markdown and XML from files reach no terminal, page or parser."""
+    found = audit_path(_hostile_runs(tmp_path)[number])
+    text, page, suite = (render(found, kind) for kind in ("text", "md", "junit"))
+    for shown in (text, page, suite):
+        assert not any(unicodedata.category(char)[0] == "C" and char != "\n" for char in shown)
+        assert not any(
+            line.startswith(("verdict: PASS", "PASS  all", "| <script", "  - PASS", "* PASS")) for line in shown.splitlines()
+        )
+    assert text.startswith(found[0].verdict)
+    assert "<script>" not in page and "[x](http" not in page and "<b>" not in page
+    root = ElementTree.fromstring(suite)  # noqa: S314 - our own output, and no entity can be in it
+    assert {node.tag for node in root.iter()} <= {
+        "testsuites", "testsuite", "properties", "property", "testcase", "failure", "error", "skipped"
+    }  # fmt: skip
+    assert root.attrib["tests"] == str(len(root.findall("testsuite/testcase")))
+    plain = json.loads(render(found, "json"))
+    assert (plain[0] if isinstance(plain, list) else plain)["verdict"] == found[0].verdict
+
+
+def test_a_survivor_is_quoted_in_escapes(tmp_path: Path) -> None:
+    """What it is called can be read, and is nothing but words."""
+    found = audit_path(_hostile_runs(tmp_path)[0])
     assert found[0].verdict == "FAIL"
-    text, page = render(found, "text"), render(found, "md")
-    for shown in (text, page):
-        assert not any(char in shown for char in "\x1b\u202e\r")
-        assert not any(line.startswith("| <script") for line in shown.splitlines())
-    assert text.startswith("FAIL  c01")
-    assert "\\x1b[31mverdict: PASS" in text
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
-    assert "[x](http" not in page
+    assert "\\x1b[31mverdict: PASS" in render(found, "text")
+    assert "&lt;script&gt;" in render(found, "md") and "&lt;script&gt;" in render(found, "junit")
 
 
 def test_a_hostile_name(tmp_path: Path) -> None:
@@ -102,7 +142,7 @@ def test_a_hostile_name(tmp_path: Path) -> None:
         pass
     found = audit_path(run)
     assert found[0].outcome == "evidence_damaged"
-    for kind in ("json", "text", "md"):
+    for kind in ("json", "text", "md", "junit"):
         assert "\x1b" not in render(found, kind).encode("utf-8").decode()
 
 
@@ -135,8 +175,8 @@ def test_text_reads_like_a_review(tmp_path: Path) -> None:
     for part in ("output_throughput [tok/s]", "What holds:", "policy countersign-default/1"):
         assert part in text
     assert "### What holds" in render(found, "md")
-    with pytest.raises(ValueError, match="junit"):
-        render(found, "junit")
+    with pytest.raises(ValueError, match="'junit'"):
+        render(found, "xml")
 
 
 def test_citations_are_true(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def every() -> tuple[Planted, ...]:
     """All planted cases, in the order of id and name."""
     found: list[Planted] = []
     for item in pkgutil.iter_modules(__path__):
-        if item.name != "case":
+        if item.name not in ("case", "__main__"):
             found += importlib.import_module(f"{__name__}.{item.name}").PLANTED
     return tuple(sorted(found, key=lambda case: (case.id, case.name)))
 

@@ -1,0 +1,180 @@
+"""Harness scope: times that two clocks agree on and that a device can have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean, median
+from typing import NamedTuple
+
+from audit.contract import Finding, Source
+from audit.evidence import Evidence
+from audit.gates.harness import Asked, Fault, ask, near, place
+from audit.intake.benches import Bench
+from audit.intake.harness_record import HarnessRecord, Timed
+from audit.intake.syntax import matches
+from audit.policy import Device, Harness
+
+GATE = "harness_timing"
+CLOCK = "Wait for all streams and threads before the clock stops, and read a clock that the candidate cannot reach."
+
+
+class Clocks(NamedTuple):
+    """Device and wall time of one leg, ms per call, and where they stand."""
+
+    name: str
+    device: float
+    wall: float
+    source: Source
+
+
+def check(ev: Evidence) -> list[Finding]:
+    """Device clock against wall clock, per-iteration times, timer, reducer, bandwidth."""
+    return ask(ev, Asked(GATE, ("H03", "H07", "H09"), faults, _fine))
+
+
+def _fine(bench: Bench) -> str:
+    return "device and wall clocks agree" + (" in every row, and iterations take alike" if bench.record else "")
+
+
+def faults(ev: Evidence, bench: Bench) -> list[Fault]:
+    """What is wrong with the times of one benchmark."""
+    rules = ev.policy.harness
+    found = list(_opbench(rules, bench))
+    if bench.record is not None:
+        found += [*_timer(bench, bench.record), *_record(rules, bench, bench.record)]
+    return found
+
+
+def _opbench(rules: Harness, bench: Bench) -> Iterator[Fault]:
+    told, at = bench.opbench, bench.opbench_at
+    if told is None:
+        return
+    found: dict[str, Clocks] = {}
+    for number, row in enumerate(told.results):
+        if row.backend not in (told.winner_backend, told.baseline_backend) or row.ms is None:
+            continue
+        source = at.at("backend", number)
+        if row.ms <= rules.floor_ms:
+            yield _no_time(row.backend, row.ms, source)
+        elif row.wall_ms is None:
+            words = f"{place(source)}: {row.backend!r} has no wall-clock time: nothing checks the device clock"
+            yield Fault(None, ("H03", "H07"), words, source, CLOCK, required=False)
+        else:
+            found[row.backend] = Clocks(row.backend, row.ms, row.wall_ms, source)
+    winner = found.get(told.winner_backend or "")
+    base = found.get(told.baseline_backend or "")
+    if winner is not None:
+        yield from clocks(rules, winner, base if base is not winner else None)
+
+
+def _no_time(name: str, value: float, source: Source) -> Fault:
+    words = f"{place(source)}: {name!r} took {value:g} ms by the device clock, less than any launch takes"
+    return Fault("not_comparable", ("H09", "M18"), words, source, CLOCK)
+
+
+def clocks(rules: Harness, mine: Clocks, base: Clocks | None) -> Iterator[Fault]:
+    """Work that the device clock missed shows in the wall clock; a wall clock below the device clock did not wait."""
+    gap, usual = mine.wall - mine.device, base.wall - base.device if base else 0.0
+    scale = base.device if base else mine.device
+    words = (
+        f"{place(mine.source)}: {mine.name!r} took {mine.device:g} ms by the device clock and {mine.wall:g} ms by the wall clock"
+    )
+    if gap - usual > max(rules.gap_ms, rules.gap_share * scale) and mine.wall > rules.wall_ratio * mine.device:
+        words += f" (baseline {base.device:g} and {base.wall:g})" if base else ""
+        yield Fault("not_comparable", ("H03", "H04", "H07"), f"{words}: work runs outside the timed events", mine.source, CLOCK)
+    elif mine.wall < mine.device * (1 - rules.wall_under_pct / 100):
+        yield Fault("not_comparable", ("H06", "H07"), f"{words}: the two clocks contradict each other", mine.source, CLOCK)
+
+
+def _timer(bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
+    at, timer = bench.record_at, record.timer
+    if timer.identity_before != timer.identity_after:
+        source = at.at("identity_after")
+        words = f"{place(source)}: the timer {timer.name!r} was another one after the candidate had run"
+        yield Fault("not_comparable", ("H06",), words, source, CLOCK)
+    for number, row in enumerate(record.results):
+        if row.timer != timer.name:
+            source = at.at("timer", number + 1)
+            words = (
+                f"{place(source)}: the {row.leg} row of shape {row.shape} was timed by {row.timer!r}, others by {timer.name!r}"
+            )
+            yield Fault("not_comparable", ("M25", "H06"), words, source, "Time every row with one timer.")
+
+
+def _record(rules: Harness, bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
+    for number, row in enumerate(record.results):
+        source = bench.record_at.at("device_ms", number)
+        if len(row.device_ms) < rules.min_iterations:
+            words = f"{place(source)}: {len(row.device_ms)} timed iterations, too few to see whether they take alike"
+            yield Fault(None, ("H12", "H15", "M28"), words, source, f"Time at least {rules.min_iterations} iterations.")
+            continue
+        base = record.row("baseline", row.shape)
+        idle = _idle(rules, row, base)
+        if idle is not None:
+            yield idle._replace(source=source, reason=f"{place(source)}: {idle.reason}")
+        elif median(row.device_ms) <= rules.floor_ms:
+            yield _no_time(f"{row.leg} at shape {row.shape}", median(row.device_ms), source)
+        yield from _reduced(rules, bench, number, row)
+        yield from _bandwidth(rules, bench, record, number)
+        if row.leg == "candidate" and row.wall_ms:
+            mine = Clocks(f"candidate at shape {row.shape}", median(row.device_ms), median(row.wall_ms), source)
+            other = base and base.device_ms and base.wall_ms
+            yield from clocks(rules, mine, _clocks(base, source) if other else None)
+
+
+def _clocks(row: Timed | None, source: Source) -> Clocks | None:
+    return None if row is None else Clocks("baseline", median(row.device_ms), median(row.wall_ms), source)
+
+
+def _idle(rules: Harness, row: Timed, base: Timed | None) -> Fault | None:
+    """A few iterations hold all the time and the others none: a stored answer, or one launch that serves many calls."""
+    longest = max(row.device_ms)
+    rest = [value for value in row.device_ms if value <= rules.idle_share * longest]
+    usual = median(base.device_ms) if base and base is not row and base.device_ms else longest
+    if len(rest) < rules.idle_rows * len(row.device_ms) or median(rest) > rules.idle_of_baseline * usual:
+        return None
+    words = f"{row.leg} at shape {row.shape}: {len(rest)} of {len(row.device_ms)} iterations take next to nothing"
+    first = row.device_ms[0] == longest and len(rest) == len(row.device_ms) - 1
+    if first:
+        return Fault("not_comparable", ("H12",), f"{words}, all but the first: a stored answer is handed out", Source(""))
+    return Fault("not_comparable", ("H15",), f"{words}: single launches serve many calls", Source(""))
+
+
+def _reduced(rules: Harness, bench: Bench, number: int, row: Timed) -> Iterator[Fault]:
+    true = (
+        fmean(row.device_ms)
+        if row.reducer == "mean"
+        else median(row.device_ms)
+        if row.reducer == "median"
+        else min(row.device_ms)
+    )
+    if not near(row.reported_ms, true, rules.reducer_pct):
+        source = bench.record_at.at("reported_ms", number)
+        where = f"{place(source)}: {row.leg} at shape {row.shape}"
+        words = f"{where} reports {row.reported_ms:g} ms, the {row.reducer} of its times is {true:g}"
+        figures = (("reported", row.reported_ms, "ms"), ("recomputed", true, "ms"))
+        yield Fault(
+            "not_comparable", ("H08",), words, source, "Reduce the times outside the candidate's process.", figures=figures
+        )
+
+
+def _bandwidth(rules: Harness, bench: Bench, record: HarnessRecord, number: int) -> Iterator[Fault]:
+    """More bytes per second than the memory gives, for data that no cache holds or that was flushed from it."""
+    row = record.results[number]
+    device = _device(rules, record.device)
+    if device is None or row.bytes_moved is None:
+        return
+    least = rules.flushed_mb if record.cache_flushed else rules.cache_times * device.cache_mb
+    if row.bytes_moved <= least * 1e6:
+        return
+    usual = median(row.device_ms)
+    rate = row.bytes_moved / usual / 1e6 if usual > rules.floor_ms else 0.0
+    if rate > device.gb_s * (1 + rules.bandwidth_pct / 100):
+        source = bench.record_at.at("bytes_moved", number)
+        where = f"{place(source)}: {row.leg} at shape {row.shape}"
+        words = f"{where} would move {rate:.0f} GB/s on {record.device}, which has {device.gb_s:g}"
+        yield Fault("not_comparable", ("H14", "H34", "M18"), words, source, CLOCK, figures=(("rate", rate, "GB/s"),))
+
+
+def _device(rules: Harness, name: str | None) -> Device | None:
+    return next((item for pattern, item in rules.devices.items() if matches(name or "", [pattern])), None)
