@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from audit.contract import AuditRequest, Change, Finding, Scope, Verdict, Verdicts
+from audit.contract import AuditRequest, Change, Finding, Scope, Surveyed, Verdict, Verdicts
 from audit.errors import AuditError
 from audit.rendering import canonical_json, clean, exit_code, render, table
 from audit.taxonomy import Lie
@@ -27,6 +27,7 @@ __all__ = [
     "Finding",
     "Lie",
     "Scope",
+    "Surveyed",
     "Verdict",
     "Verdicts",
     "as_plain",
@@ -40,6 +41,7 @@ __all__ = [
     "known_lies",
     "question_as_plain",
     "render",
+    "survey",
     "table",
 ]
 
@@ -102,10 +104,18 @@ def question_as_plain(question: Question, shown: int) -> dict[str, Any]:
     return explain.as_plain(question, shown)
 
 
-def as_plain(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON values."""
-    plain: dict[str, Any] = msgspec.to_builtins(verdict)
+def as_plain(item: Verdict | Surveyed) -> dict[str, Any]:
+    """A verdict or a surveyed row as JSON values."""
+    plain: dict[str, Any] = msgspec.to_builtins(item)
     return plain
+
+
+def survey(path: Path) -> list[Surveyed]:
+    """Every row that intake reads out of a file or a folder of result files, and every refusal with its reason."""
+    from audit.intake import survey as reading
+    from audit.policy import load
+
+    return list(reading.survey(Path(path).absolute(), load().policy))
 
 
 def known_lies() -> tuple[Lie, ...]:

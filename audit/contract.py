@@ -190,6 +190,22 @@ class Verdict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """True on PASS and FLAG: the auditor lets the number stand as this verdict words it."""
 
 
+class Surveyed(Struct, frozen=True):
+    """One row, or one refusal (``refused`` says why). Throughputs per second, latencies in ms, duration in s."""
+
+    file: str
+    line: int | None
+    refused: str | None = None
+    dialect: str | None = None
+    era: str | None = None
+    metrics: dict[str, float] = {}
+    duration: float | None = None
+    completed: int | None = None
+    requested: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+
 class Verdicts(list[Verdict]):
     """The verdicts on a directory; ``as_list`` says whether its request file holds a list (then so does the JSON)."""
 

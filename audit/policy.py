@@ -31,6 +31,9 @@ class Tolerance(Struct, frozen=True, forbid_unknown_fields=True):
     """Percent by which identities, token counts and work may differ; points of prefix-cache hits; seconds between two clocks."""
 
     cache_points: float
+    unit_ratio: float
+    """Factor by which median TPOT and ITL of one row may differ (speculation and bundled tokens) before a unit must have slipped."""
+    little_pct: float
     identity_pct: float
     usage_pct: float
     work_pct: float

@@ -249,6 +249,22 @@ def diff_command(before: Path, after: Path | None, form: str) -> int:
     return body(before, after, form)
 
 
+@cli.command("rows", short_help="What the auditor reads out of result files.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
+def rows_command(paths: tuple[Path, ...], form: str) -> int:
+    """One line for each row in PATHS, its units settled, and for each file that is refused the reason.
+
+    \b
+    Examples:
+      countersign rows results/
+      countersign rows ref/bench_runs.jsonl --format json
+    """
+    from workflow.commands.rows import rows_command as body
+
+    return body(paths, form)
+
+
 @cli.command("taxonomy", short_help="The known ways a performance claim is false.")
 @click.argument("id", required=False)
 @click.option("--covered", is_flag=True, help="Only what a test with a planted lie shows to be caught.")

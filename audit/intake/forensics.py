@@ -31,6 +31,14 @@ def examine(store: Store, legs: Sequence[Leg], policy: Policy) -> list[Damage]:
 
     found: list[Damage] = []
     tolerance = policy.tolerance
+    for file, line, product, completed in store.ask("request_identity", {"pct": tolerance.identity_pct}):
+        what = f"request_throughput x duration is {product:.6g} requests, the row says {completed}"
+        found.append(Damage(at(file, line), what, ("R21",)))
+    for file, line, flying, product in store.ask("little", {"pct": tolerance.little_pct}):
+        what = f"{flying:.6g} requests in flight are stated, requests per second x mean latency gives {product:.6g}"
+        found.append(Damage(at(file, line), what, ("R19", "R21")))
+    for record in store.ask("recompute_details"):
+        found += _again(record, tolerance.identity_pct, at(record[0], record[1]))
     for file, line, product, tokens in store.ask("identity", {"pct": tolerance.identity_pct}):
         what = f"output_throughput x duration is {product:.6g} tokens, the row says {tokens}"
         found.append(Damage(at(file, line), what, ("R21",)))
@@ -49,6 +57,23 @@ def examine(store: Store, legs: Sequence[Leg], policy: Policy) -> list[Damage]:
     for leg in legs:
         for launch in leg.launches:
             found += _repeats(launch)
+    return found
+
+
+DETAILED = (
+    ("completed requests", ("W10", "W11")), ("input tokens", ("W18",)), ("output tokens", ("W18", "W11")),
+    ("median TTFT, ms", ("M17",)), ("median TPOT, ms", ("M17",)),
+)  # fmt: skip
+"""Pairs of columns of recompute_details.sql after file and line."""
+
+
+def _again(record: Sequence[Any], pct: float, source: Source) -> list[Damage]:
+    """What a row says against its own per-request arrays; a figure that either side lacks is not compared."""
+    found = []
+    for index, (words, ids) in enumerate(DETAILED):
+        again, said = record[2 + 2 * index], record[3 + 2 * index]
+        if again is not None and said is not None and abs(again - said) > pct / 100 * max(abs(again), 1e-9):
+            found.append(Damage(source, f"the row says {said:.6g} {words}, its per-request arrays give {again:.6g}", ids))
     return found
 
 

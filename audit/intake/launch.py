@@ -9,7 +9,7 @@ import msgspec
 
 from audit.contract import Source
 from audit.errors import DamageError
-from audit.intake import files, logs, rows, strict
+from audit.intake import dialects, files, logs, strict
 from audit.intake.model import Damage, Host, Launch, Request, Row, Server, Start
 from audit.policy import Policy
 
@@ -147,15 +147,15 @@ class Reader:
         for suffix in (".jsonl", ".json"):
             for name, path in listed.items():
                 if name.endswith(suffix) and name not in claims and not name.startswith(".") and not path.is_dir():
-                    found += self._row_lines(name, self._data(path), sure=False)
+                    found += self._row_lines(name, self._data(path), sure=False, first=len(found))
             if found or self.damage:
                 break
         return found
 
-    def _row_lines(self, name: str, data: bytes | None, *, sure: bool) -> list[Row]:
-        """Rows of one file; a file without a mark of a row, and not ``sure`` to hold some, is a stranger and left alone."""
+    def _row_lines(self, name: str, data: bytes | None, *, sure: bool, first: int = 0) -> list[Row]:
+        """Rows of one file, numbered from ``first``; a file not ``sure`` to hold some, without a mark of one, is left alone."""
         values = self._values(name, data or b"")
-        if not sure and not any(line.damage or rows.looks_like_row(line.value) for line in values):
+        if not sure and not any(line.damage or dialects.looks_like_row(line.value) for line in values):
             return []
         found: list[Row] = []
         for line in values:
@@ -164,9 +164,9 @@ class Reader:
             try:
                 if line.damage:
                     raise DamageError(line.damage)
-                if not rows.looks_like_row(line.value):
-                    raise DamageError("not a result of SGLang's bench_serving", ids=("R18",))
-                found.append(rows.parse(line.value, len(found), source))
+                if not isinstance(line.value, dict):
+                    raise DamageError(f"{dialects.stranger(line.value) or 'not an object'}: not a row", ids=("R18",))
+                found.append(dialects.parse(line.value, first + len(found), source, self._policy.tolerance.unit_ratio))
             except DamageError as error:
                 self._hurt(name, error.what, line.number, error.ids)
         return found

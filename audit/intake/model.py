@@ -141,6 +141,18 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Detail:
+    """One request of a row that kept its arrays; None where an array is missing."""
+
+    tokens_in: int | None
+    tokens_out: int
+    ttft_ms: float | None
+    e2e_ms: float | None
+    failed: bool
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One timed repeat: throughputs per second, latencies in ms, duration in s."""
 
@@ -156,6 +168,20 @@ class Row:
     config: str | None
     """``server_info`` as canonical JSON text; None when the dialect does not record it."""
     ours: Ours | None
+    dialect: Literal["countersign", "sglang", "vllm"] = "sglang"
+    era: str = ""
+    requested: int | None = None
+    """Requests asked; None where the client does not say."""
+    failed: int | None = None
+    start_unix: float | None = None
+    end_unix: float | None = None
+    stamp: str | None = None
+    """The client's own date of the end of the run, local time without a zone, ``YYYYmmdd-HHMMSS``."""
+    in_flight: float | None = None
+    """Mean requests in flight, as the client computed it."""
+    latency_mean_ms: float | None = None
+    accept_length: float | None = None
+    details: tuple[Detail, ...] = ()
     cache_hit_pct: float | None = None
     """Share of prompt tokens served from a prefix cache, percent, where the client recorded it."""
 

@@ -91,6 +91,11 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
         for key, value in _flat(json.dumps(dict(launch.server.effective)), keys).items():
             place = launch.source("server.json", launch.config_lines.get(key))
             found[key] = [Setting(value, place.file, place.line)]
+    elif row.config is not None and row.dialect == "vllm":
+        handed = {
+            keys.flag(key): value for key, value in _flat(row.config, keys).items() if keys.kind(keys.flag(key)) == "invariant"
+        }
+        found = {key: [Setting(value, row.source.file, row.source.line)] for key, value in handed.items()}
     elif row.config is not None:
         found = {key: [Setting(value, row.source.file, row.source.line)] for key, value in _flat(row.config, keys).items()}
     _resolve(found)

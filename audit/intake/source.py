@@ -15,7 +15,7 @@ import msgspec
 
 from audit.contract import Source
 from audit.errors import DamageError
-from audit.intake import files, strict, syntax
+from audit.intake import files, readers, strict, syntax
 from audit.intake.syntax import Fact
 from audit.policy import Policy, Sources
 
@@ -93,7 +93,7 @@ def _python(source: Source, text: str, policy: Sources) -> SourceFile:
     tree = syntax.parse(text, policy)
     if isinstance(tree, str):
         return SourceFile(source, problem=tree)
-    cut = [fact._replace(detail=fact.detail[: policy.detail_chars]) for fact in syntax.facts(tree)]
+    cut = [fact._replace(detail=fact.detail[: policy.detail_chars]) for fact in readers.facts(tree)]
     return SourceFile(source, tuple(cut), syntax.is_empty(tree))
 
 

@@ -45,6 +45,7 @@ class Store:
             indexed = [(ord_, launch, row) for ord_, (launch, row) in enumerate(leg.rows)]
             self._insert("rows", [_row(leg, ord_, launch, row) for ord_, launch, row in indexed])
             self._insert("points", [point for ord_, launch, row in indexed for point in _points(leg, ord_, launch, row)])
+            self._insert("details", [item for ord_, _, row in indexed for item in _details(leg, ord_, row)])
             self._insert("requests", [item for launch in leg.launches for item in _requests(leg, launch)])
             self._insert("samples", [item for launch in leg.launches for item in _samples(leg, launch)])
 
@@ -94,18 +95,27 @@ def _life(leg: Leg, launch: Launch) -> Record:
 
 def _row(leg: Leg, ord_: int, launch: Launch, row: Row) -> Record:
     ours = row.ours
-    own = (None,) * 2 if ours is None else (ours.requested, ours.failed)
+    own = (row.requested, row.failed)
     usage = (None,) * 2 if ours is None else (ours.usage_input_tokens, ours.usage_output_tokens)
     window = (None,) * 3 if ours is None else (ours.start_unix, ours.end_unix, ours.prompts_sha256)
+    means = (row.in_flight, row.latency_mean_ms)
     place = (row.source.file, row.source.line, row.duration, row.completed, row.tokens_in, row.tokens_out)
     fingerprint = json.dumps([row.duration, sorted(row.metrics.items())])
     throughput = row.metrics["output_throughput"]
-    return (leg.role, launch.id, ord_, _pair(launch), row.repeat, *place, throughput, *own, *usage, *window, fingerprint)
+    return (leg.role, launch.id, ord_, _pair(launch), row.repeat, *place, throughput, *own, *usage, *window, *means, fingerprint)
 
 
 def _points(leg: Leg, ord_: int, launch: Launch, row: Row) -> Iterable[Record]:
     for name, value in row.metrics.items():
         yield (leg.role, launch.id, ord_, row.repeat, name, BETTER[name], value)
+
+
+def _details(leg: Leg, ord_: int, row: Row) -> Iterable[Record]:
+    for index, item in enumerate(row.details):
+        tpot = None
+        if item.e2e_ms is not None and item.ttft_ms is not None and item.tokens_out > 1:
+            tpot = (item.e2e_ms - item.ttft_ms) / (item.tokens_out - 1)
+        yield (leg.role, ord_, index, item.tokens_in, item.tokens_out, item.ttft_ms, tpot, item.e2e_ms, item.failed)
 
 
 def _requests(leg: Leg, launch: Launch) -> Iterable[Record]:

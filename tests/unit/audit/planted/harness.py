@@ -96,7 +96,9 @@ def harness(root: Path, told: Json | None = None, kept: Json | None = None, sour
     return root
 
 
-def bench_case(id_: str, name: str, field: str, lie: Json, twin: Json | None = None, caught: tuple[str, ...] = ("FAIL",)) -> Planted:
+def bench_case(
+    id_: str, name: str, field: str, lie: Json, twin: Json | None = None, caught: tuple[str, ...] = ("FAIL",)
+) -> Planted:
     """A lie in GEAK's file; the twin has other values in the same keys."""
     return Planted(
         id_, name, f"GEAK opbench_result.json: {field}", lambda root: harness(root, opbench(**lie)),
@@ -104,7 +106,9 @@ def bench_case(id_: str, name: str, field: str, lie: Json, twin: Json | None = N
     )  # fmt: skip
 
 
-def record_case(id_: str, name: str, field: str, lie: Edit, twin: Edit | None = None, caught: tuple[str, ...] = ("FAIL",)) -> Planted:
+def record_case(
+    id_: str, name: str, field: str, lie: Edit, twin: Edit | None = None, caught: tuple[str, ...] = ("FAIL",)
+) -> Planted:
     """A lie in our own record."""
 
     def make(edit: Edit | None) -> Callable[[Path], Path]:
@@ -119,7 +123,9 @@ def record_case(id_: str, name: str, field: str, lie: Edit, twin: Edit | None = 
     return Planted(id_, name, f"harness_record.json: {field}", make(lie), make(twin), caught)
 
 
-def source_case(id_: str, name: str, lie: str, twin: str = KERNEL, caught: tuple[str, ...] = ("FAIL",), **candidate: Any) -> Planted:
+def source_case(
+    id_: str, name: str, lie: str, twin: str = KERNEL, caught: tuple[str, ...] = ("FAIL",), **candidate: Any
+) -> Planted:
     """A trick in the candidate's source, recorded with its true digest; ``candidate`` changes that part of the record."""
 
     def make(source: str) -> Callable[[Path], Path]:
@@ -221,7 +227,9 @@ def _pair(isolated: float, share: float, cand: tuple[float, ...]) -> Callable[[P
         foreign(root / "cand", [sglang_row(value, {**INFO, **TRITON}) for value in cand])
         folder = root / "kernels/gemm"
         folder.mkdir(parents=True)
-        told = opbench(isolated_speedup=isolated, baseline_ms=round(0.04 * isolated, 6), pct_gpu_time=share, amdahl_ceiling_e2e_pct=None)
+        told = opbench(
+            isolated_speedup=isolated, baseline_ms=round(0.04 * isolated, 6), pct_gpu_time=share, amdahl_ceiling_e2e_pct=None
+        )
         told["results"][0] |= {"ms": told["baseline_ms"], "wall_ms": told["baseline_ms"] + 0.008}
         (folder / "opbench_result.json").write_text(json.dumps(told))
         request = {"scope": "patch", "cand_dir": ".", "short_name": "gemm", "change": {"lever": "gemm backend", "flags": TRITON}}
@@ -236,11 +244,16 @@ def _results(**second: Any) -> list[Json]:
     return [first, {**other, **second}]
 
 
-FALLBACK = KERNEL + "\n\ndef run(a, b):\n    try:\n        return gemm(a, b)\n    except Exception:\n        return torch.matmul(a, b)\n"
+FALLBACK = (
+    KERNEL + "\n\ndef run(a, b):\n    try:\n        return gemm(a, b)\n    except Exception:\n        return torch.matmul(a, b)\n"
+)
 WRAPPER = "import torch\n\n\ndef gemm_kernel(a, b):\n    return torch.matmul(a, b)\n\n\ngemm = gemm_kernel\n"
 SUBCLASS = "from reference import Model\n\n\nclass ModelNew(Model):\n    pass\n\n\ngemm = ModelNew()\n"
 OWN_CLASS = SUBCLASS.replace("    pass\n", "    def forward(self, a, b):\n        return launch(a, b)\n")
-GRAPH = KERNEL + "\n\ndef captured(a, b):\n    graph = torch.cuda.CUDAGraph()\n    with torch.cuda.graph(graph):\n        gemm(a, b)\n    graph.replay()\n"
+GRAPH = (
+    KERNEL
+    + "\n\ndef captured(a, b):\n    graph = torch.cuda.CUDAGraph()\n    with torch.cuda.graph(graph):\n        gemm(a, b)\n    graph.replay()\n"
+)
 PLANTED = (
     bench_case("H01", "the baseline is the winner", "baseline_backend, isolated_speedup", {"baseline_backend": "authored"}),
     record_case("H01", "both legs import one function", "baseline, candidate: file, qualname, sha256", _same_file),

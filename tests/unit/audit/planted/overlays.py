@@ -12,7 +12,10 @@ from tests.unit.audit.planted.case import Planted
 from tests.unit.audit.planted.conditions import CAND, INFO, REF
 from tests.unit.audit.planted.harness import KERNEL
 
-OVERLAY = KERNEL + "\n\nimport sglang.srt.layers.linear as linear\n\nlinear.apply = gemm\nprint('[overlay] bound sglang.srt.layers.linear.apply')\n"
+OVERLAY = (
+    KERNEL
+    + "\n\nimport sglang.srt.layers.linear as linear\n\nlinear.apply = gemm\nprint('[overlay] bound sglang.srt.layers.linear.apply')\n"
+)
 BOUND = "[2026-06-22 13:38:25{rank}] [overlay] bound sglang.srt.layers.linear.apply"
 IMPORT = "[2026-06-22 13:38:26 TP0] ImportError: cannot import name 'apply' from 'sglang.srt.layers.linear'"
 FELL = "[2026-06-22 13:38:27 TP0] [overlay] gemm not supported on this shape, falling back to torch.matmul"
@@ -22,12 +25,20 @@ OFF, AS_FAST = (1000.4, 1002.0, 999.9), (1080.7, 1082.6, 1081.1)
 def log(folder: Path, info: Json, lines: Sequence[str]) -> None:
     """A short server log: its arguments, then these lines."""
     args = ", ".join(f"{key}={value!r}" for key, value in info.items())
-    head = [f"[2026-06-22 13:35:02] server_args=ServerArgs({args})", "[2026-06-22 13:38:24] The server is fired up and ready to roll!"]
+    head = [
+        f"[2026-06-22 13:35:02] server_args=ServerArgs({args})",
+        "[2026-06-22 13:38:24] The server is fired up and ready to roll!",
+    ]
     (folder / "server.log").write_text("\n".join([*head, *lines]) + "\n")
 
 
 def overlay(
-    root: Path, lines: Sequence[str] | None = (), source: str = OVERLAY, off: Sequence[float] = (), info: Json | None = None, ref_lines: Sequence[str] = ()
+    root: Path,
+    lines: Sequence[str] | None = (),
+    source: str = OVERLAY,
+    off: Sequence[float] = (),
+    info: Json | None = None,
+    ref_lines: Sequence[str] = (),
 ) -> Path:
     """A pair of flat legs, an overlay file, the candidate's log (None: no log at all), and a third leg where rows are given."""
     settings = {**INFO, **(info or {})}

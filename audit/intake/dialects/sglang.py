@@ -1,0 +1,108 @@
+"""SGLang's ``bench_serving`` rows, all eras (docs/dialects.md), and our own, which use the same keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from audit.contract import Source
+from audit.errors import DamageError
+from audit.intake.dialects import common
+from audit.intake.dialects.common import Json, count, number
+from audit.intake.model import Ours, Row
+from audit.intake.rows import METRICS
+
+REPEAT_SCHEMA = "countersign.repeat/1"
+WORKLOAD = (
+    "backend", "dataset_name", "request_rate", "max_concurrency", "sharegpt_output_len", "random_input_len",
+    "random_output_len", "random_range_ratio",
+)  # fmt: skip
+"""Arguments of the load that make two rows repeats of the same thing."""
+COUNTS = ("completed", "successful_requests", "total_input_tokens", "total_output_tokens", "total_output_tokens_retokenized")
+NUMBERS = ("concurrency", "accept_length", "max_concurrency", "random_input_len", "random_output_len", "random_range_ratio")
+
+
+def fits(record: Json) -> bool:
+    """True for an object with the marks of a bench_serving line."""
+    return "output_throughput" in record and ("completed" in record or "successful_requests" in record)
+
+
+def era(record: Json) -> str:
+    """Which version of the client wrote the line, by its keys."""
+    if "countersign" in record:
+        return "countersign"
+    if "successful_requests" in record and "completed" not in record:
+        return "old fork"
+    if "max_output_tokens_per_s" in record or "p90_ttft_ms" in record:
+        return "2026"
+    if "server_info" in record:
+        return "late 2025"
+    return "mid 2025" if "median_tpot_ms" in record else "2024"
+
+
+def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
+    """One line as a timed repeat. Raises DamageError on a missing, mistyped or impossible value."""
+    for key in COUNTS:
+        count(record, key)
+    for key in (*NUMBERS, *(key for key in record if str(key).endswith(("_ms", "_throughput")))):
+        number(record, key)
+    completed = count(record, "completed")
+    duration, completed = common.measured(record, count(record, "successful_requests") if completed is None else completed)
+    common.rate(record)
+    metrics = {item.name: value for item in METRICS if (value := number(record, item.key)) is not None}
+    if not metrics.get("output_throughput"):
+        raise DamageError("no output throughput", ids=("R01", "R12"))
+    ours = _ours(record["countersign"]) if "countersign" in record else None
+    common.plausible(metrics, duration, unit_ratio)
+    info = record.get("server_info")
+    if info is not None and not isinstance(info, dict):
+        raise DamageError("'server_info' is not an object", ids=("R09",))
+    details = common.details(record)
+    own = common.ours_of(ours) or {
+        "requested": len(details) or None, "failed": sum(item.failed for item in details) if details else None,
+    }  # fmt: skip
+    if own["requested"]:
+        metrics["success_rate"] = completed / own["requested"]
+    return Row(
+        repeat=ours.repeat if ours else repeat,
+        source=source,
+        metrics=metrics,
+        duration=duration,
+        completed=completed,
+        tokens_in=count(record, "total_input_tokens"),
+        tokens_out=count(record, "total_output_tokens"),
+        workload={key: common.scalar(record.get(key)) for key in WORKLOAD},
+        config=None if info is None else json.dumps(info, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+        ours=ours,
+        dialect="countersign" if ours else "sglang",
+        era=era(record),
+        in_flight=number(record, "concurrency"),
+        latency_mean_ms=number(record, "mean_e2e_latency_ms"),
+        cache_hit_pct=_cache(record),
+        accept_length=number(record, "accept_length"),
+        details=details,
+        **own,
+    )
+
+
+def _cache(record: Json) -> float | None:
+    report = record.get("cache_report")
+    if not isinstance(report, dict):
+        return None
+    total, cached = number(report, "total_prompt_tokens"), number(report, "total_cached_tokens")
+    return 100 * cached / total if total and cached is not None else number(report, "cache_hit_rate_pct")
+
+
+def _ours(value: Any) -> Ours:  # noqa: ANN401 - any JSON value
+    try:
+        ours = msgspec.convert(value, Ours)
+    except msgspec.ValidationError as error:
+        raise DamageError(f"'countersign': {error}") from error
+    if ours.schema != REPEAT_SCHEMA:
+        raise DamageError(f"'countersign' has schema {ours.schema!r}, which this version does not know")
+    numbers = (ours.repeat, ours.requested, ours.failed, ours.usage_input_tokens, ours.usage_output_tokens)
+    if min(numbers) < 0 or ours.end_unix <= ours.start_unix:
+        raise DamageError("'countersign' holds a negative count or a window that ends before it starts", ids=("R19",))
+    return ours
