@@ -12,28 +12,52 @@ HEADLINE = "output_throughput"
 def measure(ev: Evidence) -> Effect:
     """Launch-level inference with launches enough on both sides, else the figures of the range rule, else none."""
     rules = ev.policy.delta
-    groups = {role: [row.median for row in ev.tables.medians(role)] for role in ("ref", "cand")}
-    known = all(leg.launches_known for leg in ev.legs.values()) and set(ev.legs) == {"ref", "cand"}
-    sets = [[row.median for row in ev.tables.medians(leg.role)] for leg in ev.noise]
-    pooled = stats.pool([*sets, *(groups.values() if known else [groups["ref"]] if _known(ev, "ref") else [])])
+    groups, known = _groups(ev), launches_known(ev)
+    pooled = _pooled(ev)
     sd = None if pooled is None else stats.significant(stats.pct(pooled.sd))
     if min(len(values) for values in groups.values()) == 0:
         return Effect(rule="none", alpha=ev.request.alpha, launch_sd_pct=sd, df=pooled.df if pooled else None)
-    if known and min(len(values) for values in groups.values()) >= rules.min_launches and pooled is not None and pooled.sd > 0:
+    if pooled is not None and by_launches(ev):
         return _by_launches(ev, groups["ref"], groups["cand"], pooled)
-    return Effect(rule="ranges", alpha=ev.request.alpha, launch_sd_pct=sd, odds_pct=_odds(ev, known))
+    by_order = stats.permutation_p(repeats(ev, "ref"), repeats(ev, "cand"), rules.permutations)
+    return Effect(
+        rule="ranges",
+        alpha=ev.request.alpha,
+        launch_sd_pct=sd,
+        permutation_p=stats.significant(by_order),
+        odds_pct=_odds(ev, known),
+    )
 
 
-def _known(ev: Evidence, role: str) -> bool:
-    return role in ev.legs and ev.legs[role].launches_known
+def launches_known(ev: Evidence) -> bool:
+    """True when it is on record which rows of both legs stand on which server launch."""
+    return set(ev.legs) == {"ref", "cand"} and all(leg.launches_known for leg in ev.legs.values())
+
+
+def by_launches(ev: Evidence) -> bool:
+    """True when launches are enough on both sides to decide; else ranges do."""
+    fewest, pooled = min(len(values) for values in _groups(ev).values()), _pooled(ev)
+    return launches_known(ev) and fewest >= ev.policy.delta.min_launches and pooled is not None and pooled.sd > 0
+
+
+def _groups(ev: Evidence) -> dict[str, list[float]]:
+    return {role: [row.median for row in ev.tables.medians(role)] for role in ("ref", "cand")}
+
+
+def _pooled(ev: Evidence) -> stats.Pooled | None:
+    """Launch scatter over the A/A sets and the legs whose launches are known."""
+    groups, both = _groups(ev), launches_known(ev)
+    sets = [[row.median for row in ev.tables.medians(leg.role)] for leg in ev.noise]
+    known = [role for role in groups if both or (role == "ref" and role in ev.legs and ev.legs[role].launches_known)]
+    return stats.pool([*sets, *(groups[role] for role in known)])
 
 
 def _by_launches(ev: Evidence, ref: list[float], cand: list[float], pooled: stats.Pooled) -> Effect:
     rules, request = ev.policy.delta, ev.request
     found = stats.gain(ref, cand, pooled, request.alpha)
-    rule = stats.Rule(request.alpha, request.noise_band_pct, rules.power, rules.max_launches, rules.simulations, rules.seed)
-    n = min(len(ref), len(cand))
+    rule = stats.Rule(request.alpha, request.noise_band_pct, rules.power, rules.max_launches)
     outside = pooled.df - (len(ref) - 1) - (len(cand) - 1)
+    least = stats.detectable(pooled.sd, stats.Design(len(ref), len(cand), outside), rule)
     pair = _paired(ev)
     return Effect(
         rule="launches",
@@ -44,9 +68,7 @@ def _by_launches(ev: Evidence, ref: list[float], cand: list[float], pooled: stat
         p=stats.significant(found.p),
         df=found.df,
         launch_sd_pct=stats.significant(stats.pct(pooled.sd)),
-        min_detectable_gain_pct=stats.significant(
-            stats.detectable(pooled, n, request.alpha, rules.power, request.noise_band_pct)
-        ),
+        min_detectable_gain_pct=stats.significant(least),
         launches_needed=stats.launches_needed(found.estimate, pooled, outside, rule),
         paired_p=stats.significant(pair.p) if pair else None,
         paired_lower_pct=stats.significant(stats.pct(pair.lower)) if pair else None,
@@ -64,16 +86,33 @@ def _paired(ev: Evidence) -> stats.Interval | None:
 def _odds(ev: Evidence, known: bool) -> dict[str, float]:
     """Chance (percent) that the range rule accepts nothing at all, per launch noise; unknown launches count as one a side."""
     rules = ev.policy.delta
-    values = {role: [row.value for row in ev.tables.leg_rows if row.leg == role] for role in ("ref", "cand")}
-    if min(len(rows) for rows in values.values()) < 2:
+    ref, cand = (repeats(ev, role) for role in ("ref", "cand"))
+    if min(len(ref), len(cand)) < 2:
         return {}
-    within = stats.pool(list(values.values()))
-    launches = max(1, min(len(ev.tables.medians("ref")), len(ev.tables.medians("cand")))) if known else 1
-    design = stats.RangeDesign(launches, len(values["ref"]), len(values["cand"]), within.sd if within else 0.0)
-    return {
-        f"{noise:g}": stats.significant(
-            100 * stats.range_odds(design, noise, ev.request.noise_band_pct, rules.odds_draws, rules.seed), 3
-        )
-        or 0.0
+    within = stats.pool([ref, cand])
+    launches = [max(1, len(ev.tables.medians(role))) if known else 1 for role in ("ref", "cand")]
+    design = stats.RangeDesign(launches[0], launches[1], len(ref), len(cand), within.sd if within else 0.0)
+    chances = {
+        noise: 100 * stats.range_odds(design, noise, ev.request.noise_band_pct, rules.odds_points)
         for noise in rules.odds_launch_noise_pct
     }
+    return {f"{noise:g}": stats.significant(chance, 3) or 0.0 for noise, chance in chances.items()}
+
+
+def repeats(ev: Evidence, role: str) -> list[float]:
+    """Output throughput of every timed repeat of a leg, tok/s, in the order of launches and repeats."""
+    return [row.value for row in ev.tables.leg_rows if row.leg == role]
+
+
+def same_band(ev: Evidence) -> float | None:
+    """A/A band, percent: what two groups of launches of the same thing, as many as the legs have, differ by through luck.
+
+    From the launches of the A/A sets alone; where no set holds two launches, the spread of its repeats, which launches exceed.
+    None without an A/A set.
+    """
+    sizes = [max(1, len(ev.tables.medians(role))) for role in ("ref", "cand")]
+    pooled = stats.pool([[row.median for row in ev.tables.medians(leg.role)] for leg in ev.noise])
+    if pooled is not None:
+        return stats.same_band(pooled, sizes[0], sizes[1], ev.policy.delta.same_level)
+    rows = [ev.tables.metric(leg.role, HEADLINE) for leg in ev.noise]
+    return max((row.spread_pct for row in rows if row is not None and row.spread_pct is not None), default=None)

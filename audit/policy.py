@@ -62,16 +62,37 @@ class Drift(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delta(Struct, frozen=True, forbid_unknown_fields=True):
-    """Launches a side for inference; power, bound, draws and seed of the simulations."""
+    """Launches a side for inference; power asked, most launches tried, arrangements of a permutation test."""
 
     min_launches: int
     power: float
     max_launches: int
-    simulations: int
-    seed: int
-    odds_launch_noise_pct: list[float]
-    odds_draws: int
     permutations: int
+    odds_launch_noise_pct: list[float]
+    odds_points: int
+    """Lattice points of the range rule's odds, a prime."""
+    same_level: float
+    """Chance with which two groups of launches of the same thing differ by more than the A/A band, both sides together."""
+
+
+class Series(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a series of repeats and the order of the legs may show before it is told; ``_p`` are chances of a false alarm."""
+
+    first_p: float
+    """First repeat of a launch against the rest."""
+    trend_p: float
+    outlier_p: float
+    """One repeat against the rest of its leg."""
+    modes: dict[str, float]
+    """Repeats -> share of the variance between two clusters that a normal series exceeds once in a hundred."""
+    memory_repeats: int
+    memory_p: float
+    inflation_share: float
+    """Share of a gain that has to hang on a faulted, early or missing repeat before it flags."""
+    gap_hours: float
+    """Pause between the two legs from which the reference is stale, where they were measured one after the other."""
+    order_pairs: int
+    """Pairs of launches from which one order throughout is a fixed order."""
 
 
 class Headline(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +102,10 @@ class Headline(Struct, frozen=True, forbid_unknown_fields=True):
     fail_pct: float
     co_metrics: list[str]
     named_gains: list[str]
+    harmless_words: list[str]
+    """Words of a commission that promise the other metrics are unharmed."""
+    alpha: float
+    """One-sided level of the bound that must exclude a loss beyond ``flag_pct`` before a metric is called unharmed."""
 
 
 class ProbeFiles(Struct, frozen=True, forbid_unknown_fields=True):
@@ -214,10 +239,9 @@ class Judging(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
-    """Spread in bands that is noisy; repeats from which a monotone series counts as a trend."""
+    """Spread, in bands, from which a baseline is noisy."""
 
     spread_x: float
-    trend_repeats: int
 
 
 class Layout(Struct, frozen=True, forbid_unknown_fields=True):
@@ -324,6 +348,36 @@ class Logs(Struct, frozen=True, forbid_unknown_fields=True):
     event_marks: list[str]
     not_events: list[str]
     events: dict[str, list[str]]
+
+
+class Profiling(Struct, frozen=True, forbid_unknown_fields=True):
+    """How profiles are read and judged: names, limits in bytes, shares in percent, times in microseconds."""
+
+    trace_names: list[str]
+    table_names: list[str]
+    routed_names: list[str]
+    unpacked_bytes: int
+    unpack_ratio: int
+    overrun_us: float
+    strip: list[str]
+    """Suffixes that tuning and compilation add to a kernel's name."""
+    fold: dict[str, str]
+    """Operation -> pattern of the raw names that are variants of it."""
+    families: dict[str, str]
+    closed: str
+    """Pattern of symbols that live in closed libraries."""
+    open: str
+    """Pattern of symbols whose source is at hand."""
+    blank_pct: float
+    one_event_pct: float
+    idle_pct: float
+    hidden_pct: float
+    share_points: float
+    wrong_points: float
+    rounding_pct: float
+    min_share_pct: float
+    steps_pct: float
+    phase_points: float
 
 
 class Levers(Struct, frozen=True, forbid_unknown_fields=True):
@@ -505,6 +559,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle: Lifecycle
     drift: Drift
     delta: Delta
+    series: Series
     headline: Headline
     correctness: Correctness
     text: Text
@@ -513,6 +568,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     layout: Layout
     keys: Keys
     logs: Logs
+    profile: Profiling
     levers: Levers
     claims: Claims
     overlays: Sources

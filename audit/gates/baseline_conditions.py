@@ -5,7 +5,7 @@ from __future__ import annotations
 from audit.contract import Finding
 from audit.evidence import Evidence
 from audit.gates import changes, same_conditions
-from audit.gates.engagement import settings
+from audit.intake import settings
 from audit.intake.model import Launch
 
 GATE = "baseline_conditions"
@@ -30,14 +30,17 @@ def check(ev: Evidence) -> list[Finding]:
 
 
 def _intended(ev: Evidence, launch: Launch) -> list[Finding]:
-    found, keys = settings(launch), ev.policy.keys
+    found, keys = settings.held(launch, ev.policy), ev.policy.keys
     wrong = []
     for key, value in sorted(changes.declared(ev).values.items()):
-        copies = {name: held for name, held in found.items() if keys.bare(name) == key}
-        if any(changes.same_value(value, held) for held in copies.values()):
+        copies = {name: item for name, item in found.items() if keys.root(name) == key}
+        if any(changes.same_value(value, item.value) for item in copies.values()):
             continue
-        place = next((row.source for row in launch.rows), launch.source("server.json", launch.config_lines.get(key)))
-        held = next(iter(copies.values()), "not recorded")
+        item = next(iter(copies.values()), None)
+        place = (
+            ev.source(item.file, item.line) if item else next((row.source for row in launch.rows), launch.source("server.json"))
+        )
+        held = item.value if item else "not recorded"
         wrong.append(
             Finding(
                 gate=GATE,

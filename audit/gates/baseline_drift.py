@@ -46,7 +46,7 @@ def check(ev: Evidence) -> list[Finding]:
             gate=GATE,
             status="fail" if beyond else "ok",
             situation="not_comparable" if beyond else None,
-            ids=["M04"],
+            ids=["M04", "C11"] if drift < 0 else ["M04"],
             reason=f"baseline drift: {words}, beyond the band of {band:g} %" if beyond else f"{words}, no more than noise",
             next_step="Measure the baseline again beside the reference; compare machines and settings." if beyond else "",
             figures=figures,

@@ -116,7 +116,7 @@ def _answers(ev: Evidence) -> Iterator[Told]:
     """Every claim that speaks of this request, judged, in the order of files and fields."""
     files: dict[str, list[Claim]] = {}
     for claim in ev.claims.items:
-        if claim.source.file not in ev.sources or claim.about in ("bench", "probe"):
+        if claim.source.file not in ev.sources or claim.about in ("bench", "probe", "leg"):
             files.setdefault(claim.source.file, []).append(claim)
     known = claim_rows.settings(ev) if any(c.subject in ("setting", "same") for c in ev.claims.items) else {}
     for claims in files.values():

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from audit.contract import Finding, Source
 from audit.evidence import Evidence
 from audit.gates import overlay_proof
 from audit.gates.changes import declared, same_value, taken_as_lever
+from audit.intake import settings
 from audit.intake.model import Launch
-from audit.intake.rows import flatten
 
 GATE, ENV = "engagement", "env."
 PROOF = ("cmdline", "log")
@@ -47,52 +45,56 @@ def _unknown(reason: str, *, required: bool) -> Finding:
     return Finding(gate=GATE, status="unknown", ids=["E01", "E05"], reason=reason, next_step=step, required=required)
 
 
-def settings(launch: Launch) -> dict[str, str]:
-    """Effective settings of a launch, JSON text by key."""
-    if launch.server is not None:
-        return flatten(json.dumps(launch.server.effective))
-    return flatten(next((row.config for row in launch.rows if row.config), "{}"))
-
-
 def _one(ev: Evidence, key: str, value: str) -> list[Finding]:
+    """Candidate launches first: each must report the value; then the reference, which must not."""
     for launch in ev.legs["cand"].launches:
         if launch in ev.legs["cand"].failed:
             continue
-        found = settings(launch)
-        name = "server.json" if launch.server else (launch.rows[0].source.file.rpartition("/")[2] if launch.rows else "")
-        source = launch.source(name, launch.config_lines.get(key, 1))
-        if launch.server is None and key.startswith(ENV) and not any(item.startswith(ENV) for item in found):
-            logged = _in_log(ev, launch, key, value)
-            if logged is None:
-                words = f"{launch.id}: its environment is recorded nowhere, whether {key} was in force cannot be told"
-                return [_unknown(words, required=True)]
-            continue
-        if not found:
-            return [_unknown(f"{launch.id}: no settings recorded, whether {key} was in force cannot be told", required=True)]
-        if not same_value(value, found.get(key)):
-            return [
-                Finding(
-                    gate=GATE,
-                    status="fail",
-                    situation="not_comparable",
-                    ids=["E06", "C10"],
-                    reason=f"not engaged: {key} was declared as {value}, {source.file}:{source.line} has {found.get(key, '-')}",
-                    next_step=f"Find out why the server did not take {key}, then measure again.",
-                    evidence=[source],
-                )
-            ]
+        found = settings.held(launch, ev.policy)
+        item = found.get(key) or _resolved(ev, found, key)
+        if item is None:
+            return [_unrecorded(ev, launch, key, recorded=bool(found))]
+        if not same_value(value, item.value):
+            return [_not_engaged(ev, key, value, item)]
         if launch.server is not None and launch.server.effective_source.get(key) not in PROOF:
             origin = launch.server.effective_source.get(key, "no source")
             return [
                 _unknown(f"{launch.id}: {key}={value} is known from {origin!r} only, not from the live process", required=True)
             ]
     for launch in ev.legs["ref"].launches:
-        if _in_log(ev, launch, key, value) is not None:
-            return [_in_reference(key, value, Source(launch.log.file if launch.log else launch.id))]
-        if same_value(value, settings(launch).get(key)):
-            source = launch.source("server.json" if launch.server else "bench_runs.jsonl", launch.config_lines.get(key))
-            return [_in_reference(key, value, source)]
+        found = settings.held(launch, ev.policy)
+        item = found.get(key) or _resolved(ev, found, key)
+        if item is not None and same_value(value, item.value):
+            return [_in_reference(key, value, ev.source(item.file, item.line))]
     return []
+
+
+def _resolved(ev: Evidence, found: dict[str, settings.Setting], key: str) -> settings.Setting | None:
+    """A resolved copy of the key, or the scheduler's own, where the key itself is not on record."""
+    return next((found[name] for name in sorted(found) if ev.policy.keys.root(name) == key), None)
+
+
+def _unrecorded(ev: Evidence, launch: Launch, key: str, *, recorded: bool) -> Finding:
+    """Silence: for our own servers a refusal, for an environment a required unknown, for a foreign flag an open question."""
+    if launch.server is not None:
+        item = settings.Setting("-", launch.source("server.json").file, None)
+        return _not_engaged(ev, key, "the declared value", item)
+    what = "its record does not name the setting" if recorded else "no settings recorded"
+    if key.startswith(ENV):
+        what = "its environment is recorded nowhere"
+    return _unknown(f"{launch.id}: {what}, whether {key} was in force cannot be told", required=key.startswith(ENV) or ev.own)
+
+
+def _not_engaged(ev: Evidence, key: str, value: str, item: settings.Setting) -> Finding:
+    return Finding(
+        gate=GATE,
+        status="fail",
+        situation="not_comparable",
+        ids=["E06", "C10"],
+        reason=f"not engaged: {key} was declared as {value}, {item.file}:{item.line or '?'} has {item.value}",
+        next_step=f"Find out why the server did not take {key}, then measure again.",
+        evidence=[ev.source(item.file, item.line)],
+    )
 
 
 def _in_reference(key: str, value: str, source: Source) -> Finding:
@@ -105,11 +107,3 @@ def _in_reference(key: str, value: str, source: Source) -> Finding:
         next_step="Measure the reference without the change.",
         evidence=[source],
     )
-
-
-def _in_log(ev: Evidence, launch: Launch, key: str, value: str) -> Source | None:
-    """Where a server's log states an environment setting with this value."""
-    for item in launch.log.config if launch.log and key.startswith(ENV) else ():
-        if item.key == key and same_value(value, item.value):
-            return ev.source(launch.log.file if launch.log else None, item.line)
-    return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
+
+from audit import effect, stats
 from audit.contract import Figure, Finding
 from audit.evidence import Evidence, MetricRow
+from audit.intake.model import Leg
 from audit.intake.rows import ALL_METRICS
 
 GATE = "headline"
@@ -27,7 +31,10 @@ def describe(metric: str, ref: MetricRow, cand: MetricRow, delta: float) -> str:
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Each co-metric that is worse beyond the limit and its own spread; gains that belong beside it; else one ``ok``."""
+    """Each co-metric that is worse beyond the limit and its own spread; gains that belong beside it; else one ``ok``.
+
+    An ``ok`` is no proof of no loss: metrics whose loss the rows leave open are named beside it.
+    """
     rules = ev.policy.headline
     bad: list[Finding] = []
     better: list[str] = []
@@ -54,7 +61,54 @@ def check(ev: Evidence) -> list[Finding]:
             replace(item, reason=f"{item.reason}; better: {gains}" if gains and item is bad[0] else item.reason) for item in bad
         ]
     words = f"no co-metric is worse by more than {rules.flag_pct:g} %" + (f"; better: {gains}" if gains else "")
-    return [Finding(gate=GATE, status="ok", ids=["R08"], reason=words, sql=["leg_metrics", "metric_pairs"])]
+    held = Finding(gate=GATE, status="ok", ids=["R08", "R22"], reason=words, sql=["leg_metrics", "metric_pairs"])
+    return [held, *_open(ev)]
+
+
+def _open(ev: Evidence) -> list[Finding]:
+    """Co-metrics whose loss is not excluded: their rows are too few or too noisy to call them unharmed."""
+    rules = ev.policy.headline
+    bounds = {name: bound for name in rules.co_metrics if (bound := worst_loss(ev, name)) is not None and bound > rules.flag_pct}
+    if not bounds:
+        return []
+    told = ", ".join(f"{label(name)} (up to {bound:.3g} %)" for name, bound in bounds.items())
+    unit = "launches" if effect.launches_known(ev) else "repeats"
+    reason = f"a loss of more than {rules.flag_pct:g} % is not excluded by the {unit}: {told}"
+    figures = {name: Figure(stats.significant(bound), "%") for name, bound in bounds.items()}
+    promised = next((word for word in rules.harmless_words if word in (ev.request.what or "").lower()), None)
+    if promised is None:
+        return [Finding(gate=GATE, status="unknown", required=False, ids=["M30"], reason=reason, figures=figures)]
+    rows = [next((row for row in ev.tables.leg_rows if row.leg == role), None) for role in ("ref", "cand")]
+    return [
+        Finding(
+            gate=GATE,
+            status="flag",
+            situation="flagged",
+            ids=["M30"],
+            reason=f"promised is {promised!r}, but {reason}: not seen is not the same as not there",
+            next_step="Measure more launches, or drop the promise.",
+            figures=figures,
+            evidence=[ev.source(row.file, row.line) for row in rows if row is not None],
+        )
+    ]
+
+
+def worst_loss(ev: Evidence, name: str) -> float | None:
+    """How much worse, percent, the metric may be at the policy's level; over launches where they are known, else over repeats."""
+    known = effect.launches_known(ev)
+    ref, cand = (_values(ev.legs[role], name, by_launch=known) for role in ("ref", "cand"))
+    if min(len(ref), len(cand)) < 2:
+        return None
+    if KEYS[name].better == "higher":
+        ref, cand = cand, ref
+    return stats.worst_loss(ref, cand, ev.policy.headline.alpha)
+
+
+def _values(leg: Leg, name: str, *, by_launch: bool) -> list[float]:
+    groups = [[row.metrics[name] for row in launch.rows if name in row.metrics] for launch in leg.launches]
+    return (
+        [statistics.median(group) for group in groups if group] if by_launch else [value for group in groups for value in group]
+    )
 
 
 def _worse(ev: Evidence, name: str, ref: MetricRow, cand: MetricRow, worse: float) -> Finding:
@@ -67,7 +121,7 @@ def _worse(ev: Evidence, name: str, ref: MetricRow, cand: MetricRow, worse: floa
         gate=GATE,
         status="fail" if harm else "flag",
         situation="harm" if harm else "flagged",
-        ids=["R08"],
+        ids=["R08", "R22"] if KEYS[name].better == "lower" else ["R08"],
         reason=f"regressed: {describe(name, ref, cand, delta)}, worse by more than {limit:g} % and beyond its spread",
         next_step=f"Name {label(name)} beside the throughput wherever the gain is quoted."
         if not harm
@@ -76,6 +130,7 @@ def _worse(ev: Evidence, name: str, ref: MetricRow, cand: MetricRow, worse: floa
             "ref": Figure(ref.median, KEYS[name].unit),
             "cand": Figure(cand.median, KEYS[name].unit),
             "delta": Figure(delta, "%"),
+            "better": Figure(KEYS[name].better, "direction"),
         },
         sql=["leg_metrics", "metric_pairs"],
         evidence=[ev.source(row.file, row.line) for row in rows if row is not None],

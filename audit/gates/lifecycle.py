@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.contract import Finding, Source
 from audit.evidence import Evidence
+from audit.gates import order
 from audit.intake.model import Leg, Plan, Server
 
 GATE = "lifecycle"
@@ -12,10 +13,14 @@ MARKED = "marked: no sandbox"
 
 def check(ev: Evidence) -> list[Finding]:
     """Survivors, lives that overlap, order, count, length of windows; then what the sandbox was."""
+    placed = order.check(ev)
     if not ev.own:
-        reason = "starts, stops and order of the servers are not recorded"
-        return [Finding(gate=GATE, status="unknown", ids=["M03", "M05", "M21"], reason=reason)]
+        told = "starts and stops" if placed else "starts, stops and order"
+        ids = ["M03", "M21"] if placed else ["M03", "M05", "M21"]
+        unknown = Finding(gate=GATE, status="unknown", ids=ids, reason=f"{told} of the servers are not recorded")
+        return [unknown, *placed, *_repeats(ev), *_short(ev)]
     found = _survivors(ev) + _overlaps(ev) + _order(ev) + _count(ev) + _short(ev)
+    found += [item for item in placed if item.status != "ok"]
     kinds = {launch.server.sandbox.kind for leg in ev.legs.values() for launch in leg.launches if launch.server}
     if found and any(item.status != "flag" for item in found):
         return found
@@ -101,6 +106,32 @@ def _count(ev: Evidence) -> list[Finding]:
         elif not crashed:
             step = "Measure the missing launches, or look for them: a launch that was left out may be the slow one."
             found.append(Finding(gate=GATE, status="unknown", ids=["M10", "R14"], reason=words, next_step=step))
+    return found
+
+
+def _repeats(ev: Evidence) -> list[Finding]:
+    """Foreign legs against what the commission says was planned: launches where they are known, repeats of each."""
+    planned = ev.request.planned
+    if planned is None:
+        return []
+    found = []
+    for role, leg in sorted(ev.legs.items()):
+        wanted = [("launches", planned.launches, len(leg.launches) if leg.launches_known else None)]
+        wanted += [(f"timed repeats in {launch.id}", planned.repeats, len(launch.rows)) for launch in leg.launches]
+        for what, asked, seen in wanted:
+            if asked is None or seen is None or asked == seen:
+                continue
+            words = f"leg {role} has {seen} {what}, {asked} were planned"
+            if seen > asked:
+                step = "Audit what was planned: more than planned is a test repeated until it passes."
+                found.append(_fail(["M08"], words, step, []))
+            else:
+                step = "Show the repeats that are missing, or measure the plan again: what was left out may be the slow ones."
+                found.append(
+                    Finding(
+                        gate=GATE, status="fail", situation="missing", ids=["M10", "M27", "R14"], reason=words, next_step=step
+                    )
+                )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit import effect, stats
 from audit.contract import Effect, Figure, Finding, Situation, Source, Status
 from audit.evidence import Evidence, LegRow, MetricRow
+from audit.gates import repeats
 
 GATE = "real_delta"
 SQL = ["leg_metrics", "metric_pairs", "launch_medians", "leg_rows"]
@@ -25,7 +26,8 @@ def check(ev: Evidence) -> list[Finding]:
         return [_finding("unknown", None, words, "Measure at least two repeats a side, better three launches a side.", ["M28"])]
     found = effect.measure(ev)
     where = _medians(ev, ref, cand)
-    return [_by_launches(ev, found, ref, cand, where) if found.rule == "launches" else _by_ranges(ev, found, ref, cand, where)]
+    decided = _by_launches(ev, found, ref, cand, where) if found.rule == "launches" else _by_ranges(ev, found, ref, cand, where)
+    return [decided, *repeats.check(ev)]
 
 
 def _medians(ev: Evidence, ref: MetricRow, cand: MetricRow) -> list[Source]:
@@ -77,8 +79,11 @@ def _by_launches(ev: Evidence, found: Effect, ref: MetricRow, cand: MetricRow, w
     band = ev.request.noise_band_pct
     estimate, lower, upper = found.estimate_pct or 0.0, found.lower_pct or 0.0, found.upper_pct or 0.0
     words = f"{_words(ref, cand, where)}: gain {estimate:+.2f} %, bounds {lower:+.2f} to {upper:+.2f} % at alpha {found.alpha:g}"
+    against = _against(ev)
     if lower > 0 and estimate > band:
-        finding = _finding("ok", None, f"the gain is real: {words}", "", ["M06", "M07"], where)
+        words += against
+        ids = ["M06", "M07", "M19"] if against else ["M06", "M07"]
+        finding = _finding("ok", None, f"the gain is real: {words}", "", ids, where)
     elif upper < band:
         step = "Drop this change: at this level no gain above the band is left to find."
         finding = _finding("fail", "refuted", f"refuted: {words}, below the band of {band:g} %", step, ["A14", "M07"], where)
@@ -92,6 +97,15 @@ def _by_launches(ev: Evidence, found: Effect, ref: MetricRow, cand: MetricRow, w
     return replace(finding, figures=_figures(found, ref, cand))
 
 
+def _against(ev: Evidence) -> str:
+    """Pairs of launches that point the other way than the whole, in words; empty without one."""
+    ref = {row.pair: row.median for row in ev.tables.medians("ref") if row.pair is not None}
+    cand = {row.pair: row.median for row in ev.tables.medians("cand") if row.pair is not None}
+    common = sorted(set(ref) & set(cand))
+    other = [pair for pair in common if cand[pair] <= ref[pair]]
+    return f" ({len(other)} of {len(common)} pairs of launches point the other way)" if other else ""
+
+
 def _by_ranges(ev: Evidence, found: Effect, ref: MetricRow, cand: MetricRow, where: list[Source]) -> Finding:
     from msgspec.structs import replace
 
@@ -99,8 +113,10 @@ def _by_ranges(ev: Evidence, found: Effect, ref: MetricRow, cand: MetricRow, whe
     pair = ev.tables.pair(effect.HEADLINE)
     delta = pair.delta_pct if pair and pair.delta_pct is not None else 0.0
     odds = ", ".join(f"{chance:g} % at {noise} % launch noise" for noise, chance in found.odds_pct.items())
+    by_order = f"permutation p {found.permutation_p:.2g} if every repeat were a launch" if found.permutation_p is not None else ""
     words = f"{_words(ref, cand, where)}: {delta:+.2f} %"
     luck = f"too few known launches for inference; by luck alone this rule accepts {odds}" if odds else "launches unknown"
+    luck += f"; {by_order}" if by_order else ""
     if delta > band and cand.low > ref.high:
         finding = _finding("ok", None, f"above the band and ranges disjoint: {words} ({luck})", "", ["M06", "M07"], where)
     elif delta <= band and cand.high < ref.low:

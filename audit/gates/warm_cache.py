@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from audit.contract import Figure, Finding, Source
 from audit.evidence import Evidence
+from audit.intake import settings
 from audit.intake.model import Launch
 
 GATE = "warm_cache"
@@ -49,7 +50,7 @@ def _unrecorded(ev: Evidence) -> Finding:
     if ev.own:
         reason = "prompts are fresh for every pair of launches and every server starts empty"
         return Finding(gate=GATE, status="n/a", ids=["W01"], reason=reason)
-    if all(_off(launch) for leg in ev.legs.values() for launch in leg.launches):
+    if all(_off(ev, launch) for leg in ev.legs.values() for launch in leg.launches):
         return Finding(gate=GATE, status="ok", ids=["W01"], reason="the prefix cache is switched off in both legs")
     return Finding(
         gate=GATE,
@@ -60,12 +61,11 @@ def _unrecorded(ev: Evidence) -> Finding:
     )
 
 
-def _off(launch: Launch) -> bool:
+def _off(ev: Evidence, launch: Launch) -> bool:
     """True where the settings on record say that there was no prefix cache."""
-    from audit.gates.engagement import settings
-
-    found = settings(launch) | ({item.key: item.value for item in launch.log.config} if launch.log else {})
-    return found.get("disable_radix_cache") == "true" or found.get("enable_prefix_caching") == "false"
+    found = settings.held(launch, ev.policy)
+    said = {key: found[key].value for key in ("disable_radix_cache", "enable_prefix_caching") if key in found}
+    return said.get("disable_radix_cache") == "true" or said.get("enable_prefix_caching") == "false"
 
 
 def _recorded(launch: Launch) -> list[_Hit]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from audit.contract import AuditRequest
 from audit.errors import AuditError
-from audit.intake import files
+from audit.intake import benches, files, profiles
 from audit.intake.launch import BENCH, OWN_MARKS, START
 from audit.policy import Policy
 
@@ -183,7 +183,22 @@ def derive(run_dir: Path, policy: Policy) -> list[AuditRequest]:
         todo += [path for path in inner if path not in used]
     if not found and is_leg(run_dir, policy):
         found.append(_derived("baseline", "run", ".", None))
+    if not found:
+        found += _without_legs(run_dir, policy)
     return sorted(found, key=lambda request: (request.scope != "baseline", request.short_name or ""))
+
+
+def _without_legs(run_dir: Path, policy: Policy) -> list[AuditRequest]:
+    """A folder of profiles, or of operator benchmarks, and of nothing else."""
+    places = [run_dir, *(path for path in files.entries(run_dir) if path.is_dir() and not path.is_symlink())]
+    for place in places:
+        name = _name(run_dir, place)
+        short = "run" if name == "." else name
+        if profiles.suggests(place, policy):
+            return [AuditRequest("profile", eval_dir=name, short_name=short)]
+        if any(path.name in (benches.OPBENCH, benches.RECORD) for path in files.entries(place)):
+            return [AuditRequest("harness", eval_dir=name, short_name=short)]
+    return []
 
 
 def _derived(scope: str, name: str, eval_dir: str, cand_dir: str | None) -> AuditRequest:

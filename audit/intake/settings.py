@@ -84,6 +84,17 @@ def _records(leg: Leg, policy: Policy) -> Iterator[Record]:
             yield Record(leg.role, launch.id, _values(launch, row, policy))
 
 
+def held(launch: Launch, policy: Policy) -> dict[str, Setting]:
+    """What was in force in one launch, by the records that lie with it; empty where none does."""
+    if launch.rows:
+        found = _values(launch, launch.rows[0], policy)
+    else:
+        found = {}
+        if launch.log is not None:
+            _from_log(found, launch, policy.keys, alone=True)
+    return {key: items[0] for key, items in found.items() if not key.startswith("workload.")}
+
+
 def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]]:
     keys = policy.keys
     found: dict[str, list[Setting]] = {}
