@@ -123,7 +123,7 @@ def _note(ev: Evidence, findings: Sequence[Finding], remarks: Sequence[str]) -> 
 def build(ev: Evidence, findings: Sequence[Finding], measured: Effect, remarks: Sequence[str], loaded: Loaded) -> Verdict:
     """The whole verdict; ``input_digest`` is filled in by the engine."""
     decision = decide(findings)
-    patch = ev.request.scope != "baseline"
+    patch = ev.request.scope in ("patch", "bundle")
     levers = lever_class.classify(ev) if patch else lever_class.Levers("n/a", [], [])
     table = metrics(ev)
     headline = table.get(effect.HEADLINE)
