@@ -103,7 +103,7 @@ def test_names_are_data(tmp_path: Path) -> None:
     [
         ("_paged_attn_kernel_0d1d2d3de", "paged_attn_kernel"),
         ("fused_moe_kernel_BLOCK_SIZE_M_64_BLOCK_SIZE_N_128", "fused_moe_kernel"),
-        ("void at::native::vectorized_elementwise_kernel<4, at::native::Add<float>>(int, float)", "vectorized_elementwise_kernel"),
+        ("void at::native::vectorized_elementwise_kernel<4, at::Add<float>>(int, float)", "vectorized_elementwise_kernel"),
         ("ampere_fp16_s16816gemm_fp16_128x64_ldg8_f2f_stages_32x6_tn", "library gemm"),
         ("Cijk_Alik_Bljk_HHS_BH_MT128x128x64", "library gemm"),
         ("ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)", "nccl all-reduce"),
