@@ -130,7 +130,7 @@ def _places(places: Places, policy: Policy) -> list[Place]:
     pair = next(iter(parents)) if len(places.legs) == 2 and len(parents) == 1 else None
     if pair is not None and len(legs.pairs_in(pair, policy)) <= 1:
         found.append(Place(pair, WITH_PAIR, True))
-    above = [places.eval_dir, *(places.eval_dir / name for name in rules.places)]
+    above = [up / name for up in (places.eval_dir, run) for name in (".", *rules.places)]
     if places.cand_dir is not None:
         found.append(Place(places.cand_dir, WITH_PAIR, True))
         above.insert(0, places.cand_dir.parent)

@@ -102,7 +102,7 @@ def find(run_dir: Path, request: AuditRequest, policy: Policy) -> Found:
     if cand_dir is None:
         return Found({}, f"no candidate leg: {_seen(run_dir, eval_dir)}")
     reference = _reference(run_dir, eval_dir, policy)
-    if reference.problem or not is_leg(cand_dir, policy):
+    if reference.problem or not (is_leg(cand_dir, policy) or remains(cand_dir, policy)):
         return Found({}, reference.problem or f"no candidate leg in {_name(run_dir, cand_dir)!r}: {_seen(run_dir, cand_dir)}")
     return _distinct(run_dir, reference.dirs["ref"], cand_dir)
 
@@ -172,7 +172,8 @@ def derive(run_dir: Path, policy: Policy) -> list[AuditRequest]:
             stem = (
                 _name(run_dir, place) if ref.name in {pair[0] for pair in policy.layout.pairs} else ref.name.removesuffix("_ref")
             )
-            found.append(_derived("patch", "run" if stem == "." else stem, _name(run_dir, ref), _name(run_dir, cand)))
+            scope = "bundle" if place != run_dir and place.name in policy.claims.final_dirs else "patch"
+            found.append(_derived(scope, "run" if stem == "." else stem, _name(run_dir, ref), _name(run_dir, cand)))
         inner = [p for p in files.entries(place) if p.is_dir() and not p.name.startswith(".") and not p.is_symlink()]
         for leg in inner if not is_leg(place, policy) else []:
             if leg not in used and is_leg(leg, policy):
@@ -204,4 +205,4 @@ def _without_legs(run_dir: Path, policy: Policy) -> list[AuditRequest]:
 def _derived(scope: str, name: str, eval_dir: str, cand_dir: str | None) -> AuditRequest:
     if scope == "baseline":
         return AuditRequest("baseline", eval_dir=eval_dir, short_name=name)
-    return AuditRequest("patch", eval_dir=eval_dir, cand_dir=cand_dir, short_name=name)
+    return AuditRequest("bundle" if scope == "bundle" else "patch", eval_dir=eval_dir, cand_dir=cand_dir, short_name=name)
