@@ -106,6 +106,19 @@ def _count(ev: Evidence) -> list[Finding]:
         elif not crashed:
             step = "Measure the missing launches, or look for them: a launch that was left out may be the slow one."
             found.append(Finding(gate=GATE, status="unknown", ids=["M10", "R14"], reason=words, next_step=step))
+    return found + _sets(ev)
+
+
+def _sets(ev: Evidence) -> list[Finding]:
+    """A/A sets must be whole: a launch taken out of one makes the noise look smaller than it was."""
+    found = []
+    for leg in ev.noise:
+        orders = [launch.server.plan.order for launch in leg.launches if launch.server is not None]
+        planned = max((len(order) for order in orders if set(order) == {"aa"}), default=len(leg.launches))
+        if planned != len(leg.launches):
+            words = f"A/A set {leg.dir} has {len(leg.launches)} launches, {planned} were planned"
+            step = "Restore the missing launches, or measure a whole new set."
+            found.append(Finding(gate=GATE, status="unknown", ids=["M10", "M14"], reason=words, next_step=step))
     return found
 
 
