@@ -125,7 +125,7 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Effect(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The gain in output throughput as launches show it (``audit/stats.py`` names the methods)."""
+    """The gain in output throughput as launches show it (``audit/stats`` names the methods)."""
 
     rule: Literal["launches", "ranges", "none"]
     estimate_pct: float | None = None

@@ -39,7 +39,7 @@ class _Listening(Store):
     """The usual store, keeping what it was asked and what it answered."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(thrifty=False)
         self.heard: dict[str, Question] = {}
 
     def ask(self, name: str, values: Mapping[str, float] | None = None) -> list[Record]:

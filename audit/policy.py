@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from fnmatch import fnmatchcase
+import re
+from fnmatch import fnmatchcase, translate
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 
@@ -32,7 +34,7 @@ class Tolerance(Struct, frozen=True, forbid_unknown_fields=True):
 
     cache_points: float
     unit_ratio: float
-    """Factor by which median TPOT and ITL of one row may differ (speculation and bundled tokens) before a unit must have slipped."""
+    """Factor by which TPOT and ITL of one row may differ (speculation, bundled tokens) before a unit must have slipped."""
     little_pct: float
     identity_pct: float
     usage_pct: float
@@ -252,6 +254,17 @@ class Layout(Struct, frozen=True, forbid_unknown_fields=True):
     claim_files: list[str]
 
 
+@cache
+def _union(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """One regular expression for a list of shell patterns: a server reports hundreds of keys."""
+    return re.compile("|".join(translate(pattern) for pattern in patterns) or "(?!)")
+
+
+@lru_cache(maxsize=65536)
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return _union(patterns).match(name) is not None
+
+
 class Consequence(Struct, frozen=True, forbid_unknown_fields=True):
     """What a lever moves besides its own key: ``own`` is part of the lever, ``side`` has to be proven inert."""
 
@@ -290,7 +303,7 @@ class Keys(Struct, frozen=True, forbid_unknown_fields=True):
     def kind(self, key: str) -> Literal["invariant", "unknown"]:
         """What the policy knows of a key that is not volatile."""
         bare = self.bare(key)
-        return "invariant" if any(fnmatchcase(bare, pattern) for pattern in self.invariant) else "unknown"
+        return "invariant" if _fits(bare, tuple(self.invariant)) else "unknown"
 
     def resource(self, key: str) -> str | None:
         """The resource whose capacity a key states."""
@@ -309,7 +322,7 @@ class Keys(Struct, frozen=True, forbid_unknown_fields=True):
 
     def is_volatile(self, key: str) -> bool:
         """True for what differs between any two launches of the same thing."""
-        return any(fnmatchcase(self.bare(key), pattern) for pattern in self.volatile)
+        return _fits(self.bare(key), tuple(self.volatile))
 
     def root(self, key: str) -> str:
         """The setting that a key belongs to: resolved copies count as the setting they were resolved from."""
@@ -322,32 +335,64 @@ class Keys(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogPattern(Struct, frozen=True, forbid_unknown_fields=True):
-    """A line that holds ``mark`` is searched for ``pattern``; its groups are the settings ``keys``, or the peaks ``names``."""
+    """A line that holds ``mark`` is searched for ``pattern``; its groups are the settings ``keys``, or the figures ``names``."""
 
     mark: str
     pattern: str
     keys: list[str] = []
     names: list[str] = []
+    rank: int = 1
+    """A setting of a higher rank stands, of one rank the first; arguments, which were asked for, have rank 0."""
+
+
+class LogEventPattern(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line that holds ``mark``, in any case, and fits ``pattern`` is an event; of several kinds the first listed."""
+
+    kind: str
+    mark: str
+    pattern: str
 
 
 class Logs(Struct, frozen=True, forbid_unknown_fields=True):
-    """How server logs are read: limits in characters and events, marks of the engines, patterns of what matters."""
+    """How server logs are read: limits in bytes, characters, items and lines; marks of the engines; patterns of what matters."""
 
     line_chars: int
+    block_bytes: int
     event_chars: int
     events_kept: int
+    """Of each kind."""
+    arguments_kept: int
+    warm_lines: int
+    """Lines of load after which a server is no longer warming up."""
+    weights_pct: float
+    weights_gb: float
+    """Device memory that the candidate's model may take beyond the reference's: the larger of a percentage and GB."""
     names: list[str]
     """Names a server's log goes by beside the rows."""
     ready: list[str]
+    load: list[str]
+    """Texts of lines that tell of work under way."""
+    stops: list[str]
+    """Texts by which a server says that it was asked to stop."""
     arguments: dict[str, str]
     """What opens a list of arguments -> engine."""
+    opens_start: list[str]
+    """Which of these open another start of a server."""
+    leaves_out_defaults: list[str]
+    """Which of these list only what was set to something else than its default."""
     marks: dict[str, list[str]]
+    """Engine -> texts that only its server's log holds."""
     renames: dict[str, str]
+    synonyms: dict[str, str]
+    """Values (JSON text) that mean another spelling."""
     values: list[LogPattern]
     peaks: list[LogPattern]
-    event_marks: list[str]
     not_events: list[str]
-    events: dict[str, list[str]]
+    events: list[LogEventPattern]
+    fallback_target: str
+    """Pattern of the words that name what a server fell back to."""
+    preempted_ratio: float
+    """Lines about preempted requests in one leg over those in the other from which the legs were not under equal pressure."""
 
 
 class Profiling(Struct, frozen=True, forbid_unknown_fields=True):
@@ -583,6 +628,7 @@ class Loaded(Struct, frozen=True):
     digest: str
 
 
+@cache
 def load() -> Loaded:
     """The shipped policy. Raises msgspec.ValidationError when the installation is damaged."""
     data = files("audit").joinpath("policy.json").read_bytes()

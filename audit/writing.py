@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 
 from audit.policy import Text
 
@@ -31,7 +32,6 @@ UNSPACED = frozenset({"east", "thai", "khmer", "burmese", "tibetan", "javanese"}
 """Written without blanks: a Latin name in the middle of a run is how they are written."""
 EVERYWHERE = frozenset({"latin", "greek"})
 """At home in any text: names, units, formulas."""
-_RUNS = re.compile("|".join(f"(?P<{name}>[{ranges}]+)" for name, ranges in _GROUPS.items()))
 _LATIN_WORD = re.compile(f"[{_GROUPS['latin']}]+")
 _WORD = re.compile(r"[^\W_]+")
 _TURN = re.compile(r"[^\W\d_](?=\d)|\d(?=[^\W\d_])")
@@ -40,8 +40,13 @@ _KANA = re.compile("[\u3040-\u30ff]")
 _VOWELS = "aeiouy"
 
 
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<{name}>[{ranges}]+)" for name, ranges in _GROUPS.items()))
+
+
 def _letter_groups(sample: str) -> list[tuple[str, int, int]]:
-    return [(match.lastgroup or "", match.start(), match.end()) for match in _RUNS.finditer(sample)]
+    return [(match.lastgroup or "", match.start(), match.end()) for match in _runs().finditer(sample)]
 
 
 def scripts(sample: str, rules: Text) -> int:
@@ -98,7 +103,7 @@ def run_together(sample: str, rules: Text) -> float:
     """Share of the characters of all words that stand in words no one writes: overlong, or letters and digits in turn."""
     total = strange = 0
     for word in _WORD.findall(sample):
-        if _RUNS.match(word) is None or word.isascii() or _LATIN_WORD.match(word):
+        if _runs().match(word) is None or word.isascii() or _LATIN_WORD.match(word):
             total += len(word)
             turns = len(_TURN.findall(word))
             strange += len(word) if len(word) > rules.word_chars or turns >= rules.word_turns else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,19 +55,26 @@ def _place(name: str) -> Path | None:
 
 def _foreign() -> Iterator[tuple[Path, str]]:
     """Metadata directories on the path, other than ours, whose files include one of our top-level packages."""
+    marks = {name: f"\n{name}".encode() for name in OURS}
     for entry in dict.fromkeys(sys.path):
         folder = Path(entry or ".")
-        for info in sorted(folder.glob("*.dist-info")):
-            if info.name.partition("-")[0].lower() == DISTRIBUTION:
+        for name in sorted(_listed(folder)):
+            if not name.endswith(".dist-info") or name.partition("-")[0].lower() == DISTRIBUTION:
                 continue
-            record = info / "RECORD"
             try:
-                text = "\n" + record.read_text(encoding="utf-8", errors="replace")
+                text = b"\n" + (folder / name / "RECORD").read_bytes()
             except OSError:
                 continue
-            for name in OURS:
-                if f"\n{name}/" in text or f"\n{name}.py," in text:
-                    yield info, name
+            for ours, mark in marks.items():
+                if mark in text and (mark + b"/" in text or mark + b".py," in text):
+                    yield folder / name, ours
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names alone: a path of each costs more than the look at it
+    except OSError:
+        return []
 
 
 def require(extra: str) -> None:

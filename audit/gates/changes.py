@@ -76,7 +76,7 @@ def taken_as_lever(ev: Evidence) -> str | None:
     """With nothing declared, the one setting whose change explains all differences; None when there is none, or no single one."""
     if declared(ev).known:
         return None
-    roots = {ev.policy.keys.root(row.key) for row in _apart(ev) if not _log_alone(row)}
+    roots = {ev.policy.keys.root(row.key) for row in _apart(ev) if not _log_alone(ev, row)}
     keys = ev.policy.keys
 
     def explains(lever: str) -> bool:
@@ -93,12 +93,24 @@ def _could_lead(ev: Evidence, root: str) -> bool:
     return ev.policy.keys.resource(root) != "kv_tokens" or root == "max_total_tokens"
 
 
-def _log_alone(row: BetweenRow) -> bool:
-    """True where one leg's log states what nothing in the other leg's evidence states: a log that is silent denies nothing."""
-    for value, other, file in ((row.ref, row.cand, row.ref_file), (row.cand, row.ref, row.cand_file)):
-        if value is not None and (other is None or other in settings.OPEN) and (file or "").endswith(".log"):
+def _log_alone(ev: Evidence, row: BetweenRow) -> bool:
+    """True where one leg's log states what nothing in the other leg's evidence states: a log that is silent denies nothing.
+
+    A log that says the choice was left to the engine is silent only about a choice that the first leg left to it as well.
+    """
+    sides = (("ref", row.ref, row.ref_file), ("cand", row.cand, row.cand_file))
+    for (role, value, file), (_, other, place) in (sides, sides[::-1]):
+        if value is None or not (file or "").endswith(".log") or (other is not None and other not in settings.OPEN):
+            continue
+        if other is None or not (place or "").endswith(".log") or _settled(ev, role, row.key):
             return True
     return False
+
+
+def _settled(ev: Evidence, role: str, key: str) -> bool:
+    """True where a log of the leg shows that the engine chose the value."""
+    logs = [launch.log for launch in ev.legs[role].launches if launch.log is not None]
+    return any(ev.policy.keys.flag(name) == key for log in logs for name in log.settled)
 
 
 def _apart(ev: Evidence) -> list[BetweenRow]:
@@ -131,7 +143,7 @@ def differences(ev: Evidence) -> list[Difference]:
 
 def _because(ev: Evidence, row: BetweenRow, root: str, levers: set[str]) -> Because:
     keys, wanted = ev.policy.keys, declared(ev)
-    if _log_alone(row):
+    if _log_alone(ev, row):
         return "unrecorded"
     if root in wanted.values:
         resolved_copy = keys.bare(row.key) != root

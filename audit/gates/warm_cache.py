@@ -76,7 +76,8 @@ def _recorded(launch: Launch) -> list[_Hit]:
     log = launch.log
     place = Source(log.file, launch.files.get(log.file))
     if log.cached_tokens is not None and log.prefill_tokens is not None and log.cached_tokens + log.prefill_tokens > 0:
-        return [_Hit(100 * log.cached_tokens / (log.cached_tokens + log.prefill_tokens), place)]
+        share = 100 * log.cached_tokens / (log.cached_tokens + log.prefill_tokens)
+        return [_Hit(share, Source(place.file, place.sha256, log.prefill_line))]
     if log.cache_hit_pct is not None:
         return [_Hit(log.cache_hit_pct.value, Source(place.file, place.sha256, log.cache_hit_pct.line))]
     return []

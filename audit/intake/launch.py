@@ -57,6 +57,7 @@ class Reader:
             samples=tuple(host.samples) if host else (),
             config_lines=_config_lines(server_data or b""),
             files=self.files,
+            log=self._log(listed),
         )
 
     def _log(self, listed: dict[str, Path]) -> logs.LogFacts | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit.contract import Source
 from audit.errors import DamageError
-from audit.intake import files, strict, topn, traces
+from audit.intake import files, strict
 from audit.intake.model import Damage
 from audit.intake.places import Places
 from audit.policy import Policy
+
+if TYPE_CHECKING:
+    from audit.intake import topn, traces
 
 SUFFIXES = (".json", ".json.gz")
 
@@ -84,6 +87,8 @@ def _walk(directory: Path, policy: Policy) -> Iterator[Path]:
 
 
 def _take(data: bytes, path: Path, name: str, policy: Policy, found: _Found) -> None:
+    from audit.intake import topn, traces
+
     digest = files.sha256(data)
     if any(path.name.endswith(suffix) for suffix in policy.profile.trace_names) or b'"traceEvents"' in data[: 1 << 20]:
         found.files[name] = digest

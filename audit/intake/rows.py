@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 Better = Literal["higher", "lower"]
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 class MetricKey(NamedTuple):
@@ -35,6 +37,12 @@ ALL_METRICS = (*METRICS, SUCCESS)
 
 def flatten(config: str) -> dict[str, str]:
     """``server_info`` text as flat key -> canonical JSON text of the value; nested keys as ``a.b`` and ``a[0].b``."""
+    return dict(_flat(config))
+
+
+@lru_cache(maxsize=16)
+def _flat(config: str) -> dict[str, str]:
+    """The same, kept for the gates that ask again for what intake has read."""
     found: dict[str, str] = {}
     stack: list[tuple[str, Any]] = [("", json.loads(config))]
     while stack:
@@ -44,5 +52,5 @@ def flatten(config: str) -> dict[str, str]:
         elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
             stack += [(f"{key}[{index}]", item) for index, item in enumerate(value)]
         else:
-            found[key] = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            found[key] = _canonical(value)
     return found

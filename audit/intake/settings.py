@@ -29,6 +29,8 @@ class Record(NamedTuple):
     leg: str
     launch: str
     values: dict[str, list[Setting]]
+    default: Setting | None
+    """Stands for a setting that the server's own list of arguments leaves out; None without such a list."""
 
 
 class Entry(NamedTuple):
@@ -49,12 +51,41 @@ def entries(legs: Sequence[Leg], policy: Policy) -> Iterator[Entry]:
     What all records agree on needs no line: two legs of a server with 280 settings differ in a handful.
     """
     records = [record for leg in legs for record in _records(leg, policy)]
+    _complete(records)
     agreed = _agreed(records)
     for number, record in enumerate(records):
         for key in sorted(record.values):
             if key not in agreed:
                 for item in record.values[key]:
                     yield Entry(record.leg, record.launch, number, key, *item)
+
+
+def _complete(records: Sequence[Record]) -> None:
+    """Silence that means something: a list of arguments leaves out defaults, and logs of one leg speak for its silent launches.
+
+    What the logs of a leg state stands for a launch whose own evidence is silent; where they disagree, that is told anyway.
+    """
+    listed = {
+        key for record in records for key, items in record.values.items() if any(_same_place(item, record) for item in items)
+    }
+    for record in records:
+        if record.default is not None:
+            for key in listed - record.values.keys():
+                record.values[key] = [record.default]
+    for leg in dict.fromkeys(record.leg for record in records):
+        mine = [record for record in records if record.leg == leg]
+        said: dict[str, list[Setting]] = {}
+        for record in mine:
+            for key, items in record.values.items():
+                said.setdefault(key, []).extend(items)
+        for key, items in said.items():
+            if all(item.file.endswith(".log") for item in items):
+                for record in mine:
+                    record.values.setdefault(key, items[:1])
+
+
+def _same_place(item: Setting, record: Record) -> bool:
+    return record.default is not None and (item.file, item.line) == (record.default.file, record.default.line)
 
 
 def _agreed(records: Sequence[Record]) -> set[str]:
@@ -81,7 +112,13 @@ def _records(leg: Leg, policy: Policy) -> Iterator[Record]:
             if key in seen:
                 continue
             seen.add(key)
-            yield Record(leg.role, launch.id, _values(launch, row, policy))
+            yield Record(leg.role, launch.id, _values(launch, row, policy), _default(launch))
+
+
+def _default(launch: Launch) -> Setting | None:
+    if launch.server is not None or launch.log is None or launch.log.arguments is None:
+        return None
+    return Setting('"default"', launch.log.file, launch.log.arguments)
 
 
 def held(launch: Launch, policy: Policy) -> dict[str, Setting]:
@@ -90,8 +127,7 @@ def held(launch: Launch, policy: Policy) -> dict[str, Setting]:
         found = _values(launch, launch.rows[0], policy)
     else:
         found = {}
-        if launch.log is not None:
-            _from_log(found, launch, policy.keys, alone=True)
+        _from_log(found, launch, policy.keys)
     return {key: items[0] for key, items in found.items() if not key.startswith("workload.")}
 
 
@@ -110,8 +146,8 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
     elif row.config is not None:
         found = {key: [Setting(value, row.source.file, row.source.line)] for key, value in _flat(row.config, keys).items()}
     _resolve(found)
-    if launch.log is not None:
-        _from_log(found, launch, keys, alone=not found)
+    if launch.server is None:
+        _from_log(found, launch, keys)
     for key, given in row.workload.items():
         found[f"workload.{key}"] = [Setting(json.dumps(given), row.source.file, row.source.line)]
     return found
@@ -134,24 +170,28 @@ def _resolve(found: dict[str, list[Setting]]) -> None:
             del found[key]
 
 
-def _from_log(found: dict[str, list[Setting]], launch: Launch, keys: Keys, *, alone: bool) -> None:
-    """The log supplies what the rows leave open, everything where they say nothing, and contradicts them where it differs."""
+def _from_log(found: dict[str, list[Setting]], launch: Launch, keys: Keys) -> None:
+    """The log supplies what the rows do not say or leave open, and contradicts them where it differs.
+
+    How many requests may run is asked for in the rows and settled by the engine: there the log's value stands alone. A start
+    before the one described, in the same file, contradicts it like another launch would.
+    """
     log = launch.log
     if log is None:
         return
-    for item in log.config:
-        if keys.is_volatile(item.key):
+    for item in (*log.config, *log.earlier):
+        key = keys.flag(item.key)
+        if keys.is_volatile(key):
             continue
         said = Setting(item.value, log.file, item.line)
-        held = found.get(item.key)
-        if held is None:
-            if alone:
-                found[item.key] = [said]
-        elif held[0].value in OPEN:
-            if item.value not in OPEN:
-                found[item.key] = [said]
-        elif item.value not in OPEN and keys.kind(item.key) == "invariant" and not same(held[0].value, item.value):
-            held.append(said)
+        held = found.get(key)
+        if held is None or (held[0].value in OPEN and item.value not in OPEN):
+            found[key] = [said]
+        elif item.value not in OPEN and keys.kind(key) == "invariant" and not same(held[0].value, item.value):
+            if keys.resource(key) == "running" and not held[0].file.endswith(".log"):
+                found[key] = [said]
+            else:
+                held.append(said)
 
 
 def same(one: str, other: str) -> bool:

@@ -1,11 +1,17 @@
-"""Evidence in DuckDB: in memory, one thread, filled through bound lists, asked by named SQL files."""
+"""Evidence in DuckDB: in memory, one thread, filled through bound lists, asked by named SQL files.
+
+A process that audits many runs keeps its database between them, emptied: no record of one audit is seen by another.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -18,47 +24,141 @@ from audit.policy import Policy
 
 BETTER = {item.name: item.better for item in ALL_METRICS}
 Record = tuple[Any, ...]
+NEEDS = {
+    "stop_reasons": "requests", "token_shape": "requests", "answers": "requests", "answer_pairs": "requests",
+    "recompute_details": "details", "lives_overlap": "launches", "outside_life": "launches", "config_within": "config.several",
+    "config_between": "config", "contention": "rows.start_unix", "repeats_overlap": "rows.start_unix",
+    "recompute": "rows.start_unix", "usage_mismatch": "rows.usage_in", "prompt_pairs": "rows.pair", "little": "rows.in_flight",
+}  # fmt: skip
+"""Question -> the table, or the column of it, without which its answer is empty: then it need not be asked.
+
+``config.several``: a leg has more than one record of its settings, or one record two values of a key.
+"""
+MARKS = sorted({place.removeprefix("rows.") for place in NEEDS.values() if place.startswith("rows.")})
+IDLE_ROWS = 50_000
+"""Records up to which a database is emptied and kept for the next audit of this process; beyond that it is closed."""
+
+
+class Insertion(NamedTuple):
+    """A statement that lays records into a table, and a list of values for each column."""
+
+    text: str
+    values: dict[str, list[Any]]
+
+
+def insertion(table: str, records: Sequence[Record]) -> Insertion:
+    """One bound list a column: no value stands in the text."""
+    kinds = _columns()[table]
+    values = {name: list(column) for name, column in zip(kinds, zip(*records, strict=True), strict=True)}
+    parts = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in kinds.items())
+    return Insertion(f"INSERT INTO {table} SELECT {parts}", values)
+
+
+_TABLE = re.compile(r"CREATE TABLE (\w+) \(([^;]*)\);")
+
+
+@cache
+def _columns() -> dict[str, dict[str, str]]:
+    """Columns of each table with their types, as ``tables.sql`` has them: DuckDB needs longer to say so."""
+    made = _TABLE.findall(sql.load("tables"))
+    found: dict[str, dict[str, str]] = {}
+    for table, columns in made:
+        for column in columns.split(","):
+            name, kind = column.split()
+            found.setdefault(table, {})[name] = kind
+    return found
+
+
+class _Database:
+    """One in-memory database with its tables, and the statements it has parsed."""
+
+    def __init__(self) -> None:
+        self.link = duckdb.connect(":memory:", config={"threads": 1})
+        self.link.execute(sql.load("tables"))
+        self.parsed: dict[str, duckdb.Statement] = {}
+        self.records: dict[str, int] = {}
+        self.owner = os.getpid()
+
+    def execute(self, text: str, values: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        """Run one statement, parsed once."""
+        statement = self.parsed.get(text)
+        if statement is None:
+            statement = self.parsed[text] = self.link.extract_statements(text)[0]
+        return self.link.execute(statement, values)
+
+    def empty(self) -> None:
+        """Forget all records."""
+        if self.records:
+            self.link.execute("; ".join(f"TRUNCATE {table}" for table in sorted(self.records)))
+        self.records = {}
+
+
+_idle: list[_Database] = []
+"""Empty databases of audits that ended well: opening one takes as long as ten questions."""
+
+
+def _take() -> _Database:
+    while _idle:
+        database = _idle.pop()
+        if database.owner == os.getpid():
+            return database
+    return _Database()
 
 
 class Store:
-    """One in-memory database for one audit; use it as a context manager."""
+    """The evidence of one audit in a database of its own; use it as a context manager."""
 
-    def __init__(self) -> None:
-        self._db = duckdb.connect(":memory:", config={"threads": 1})
-        self._db.execute(sql.load("tables"))
+    def __init__(self, *, thrifty: bool = True) -> None:
+        """``thrifty``: questions whose answer is empty by lack of records are not put to the database."""
+        self._base = _take()
+        self._db = self._base.link
+        self._thrifty = thrifty
+        self._held: set[str] = set()
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._db.close()
+        if kind is None and sum(self._base.records.values()) <= IDLE_ROWS:
+            self._base.empty()
+            _idle.append(self._base)
+        else:
+            self._db.close()
 
     def ask(self, name: str, values: Mapping[str, float] | None = None) -> list[Record]:
         """All rows of a named question."""
-        return self._db.execute(sql.load(name), dict(values or {})).fetchall()
+        if not self.needs(name):
+            return []
+        return self._base.execute(sql.load(name), dict(values or {})).fetchall()
+
+    def needs(self, name: str) -> bool:
+        """False for a question whose answer is known to be empty."""
+        return not self._thrifty or NEEDS.get(name, "rows") in self._held
 
     def fill(self, legs: Sequence[Leg], policy: Policy) -> None:
         """Lay the evidence of these legs into the tables."""
-        self._insert("config", list(settings.entries(legs, policy)))
-        for leg in legs:
-            self._insert("launches", [_life(leg, launch) for launch in leg.launches if launch.server is not None])
-            indexed = [(ord_, launch, row) for ord_, (launch, row) in enumerate(leg.rows)]
-            self._insert("rows", [_row(leg, ord_, launch, row) for ord_, launch, row in indexed])
-            self._insert("points", [point for ord_, launch, row in indexed for point in _points(leg, ord_, launch, row)])
-            self._insert("details", [item for ord_, _, row in indexed for item in _details(leg, ord_, row)])
-            self._insert("requests", [item for launch in leg.launches for item in _requests(leg, launch)])
-            self._insert("samples", [item for launch in leg.launches for item in _samples(leg, launch)])
+        launches = [(leg, launch) for leg in legs for launch in leg.launches]
+        rows = [(leg, ord_, launch, row) for leg in legs for ord_, (launch, row) in enumerate(leg.rows)]
+        entries = list(settings.entries(legs, policy))
+        self._insert("config", entries)
+        records, told = {(item.leg, item.record) for item in entries}, {(item.leg, item.key) for item in entries}
+        if len(records) > len({leg for leg, _ in records}) or len(told) < len(entries):
+            self._held.add("config.several")
+        self._insert("launches", [_life(leg, launch) for leg, launch in launches if launch.server is not None])
+        self._insert("rows", [_row(*item) for item in rows])
+        self._insert("points", [point for item in rows for point in _points(*item)])
+        self._insert("details", [item for leg, ord_, _, row in rows for item in _details(leg, ord_, row)])
+        self._insert("requests", [item for leg, launch in launches for item in _requests(leg, launch)])
+        self._insert("samples", [item for leg, launch in launches for item in _samples(leg, launch)])
 
     def _insert(self, table: str, records: Sequence[Record]) -> None:
         if not records:
             return
-        described = self._db.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table]
-        ).fetchall()
-        columns = list(zip(*records, strict=True))
-        parts = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in described)
-        values = {name: list(column) for (name, _), column in zip(described, columns, strict=True)}
-        self._db.execute(f"INSERT INTO {table} SELECT {parts}", values)
+        statement = insertion(table, records)
+        self._base.execute(statement.text, statement.values)
+        self._base.records[table] = self._base.records.get(table, 0) + len(records)
+        marked = [name for name in MARKS if any(value is not None for value in statement.values.get(name, ()))]
+        self._held |= {table, *(f"{table}.{name}" for name in marked)}
 
     def tables(self, policy: Policy) -> ev.Tables:
         """The answers that the gates work on."""

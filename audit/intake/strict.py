@@ -18,6 +18,19 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+_ENDLESS = float("inf")
+
+
+_KINDS = bytes(48 if 48 <= byte <= 57 else 101 if byte in b"eE" else byte if byte == 43 else 32 for byte in range(256))
+"""Digits as 0, exponent marks as e, plus as itself, all else blank: long and large numbers are then plain substrings."""
+
+
+def _doubtful(data: bytes, int_digits: int) -> bool:
+    """True where an integer may have more digits, or a number may be beyond a double: three digits after an exponent mark."""
+    shape = data.translate(_KINDS)
+    return b"e000" in shape or b"e+000" in shape or b"0" * (min(int_digits, 100) + 1) in shape
+
+
 class Line(NamedTuple):
     """One non-blank line: its 1-based number, and its value or what is wrong with it."""
 
@@ -39,34 +52,52 @@ def loads(data: bytes, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DamageError(f"not UTF-8 (byte {error.start})") from error
-    if text.count("[") + text.count("{") > limits.depth:
-        _check_depth(text, limits.depth)
-    seen_infinity: list[bool] = []
+    deep = text.count("[") + text.count("{") > limits.depth
+    try:
+        value = _parse(data, text, limits)
+    except DamageError:
+        if deep:
+            _check_depth(text, limits.depth)
+        raise
+    if deep:
+        _check_levels(value, limits.depth)
+    if _SURROGATE.search(text):
+        _check_text(value)
+    return value
+
+
+def _parse(data: bytes, text: str, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value
+    """The value, its numbers checked one by one only where the text holds one that could be too long or too large."""
+    infinities: list[float] = []
+    settled: list[float] = []
 
     def constant(name: str) -> float:
         if name != "Infinity":
             raise DamageError(f"{name} is not a number")
-        seen_infinity.append(True)
-        return float("inf")
+        infinities.append(_ENDLESS)
+        return _ENDLESS
 
     def integer(digits: str) -> int:
         if len(digits.lstrip("-")) > limits.int_digits:
             raise DamageError(f"an integer of {len(digits)} digits")
         return int(digits)
 
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = _no_duplicates(items)
+        if len(infinities) > len(settled) and found.get(INFINITE_KEY) is _ENDLESS:
+            settled.append(_ENDLESS)
+            found[INFINITE_KEY] = INFINITE
+        return found
+
+    checked = _doubtful(data, limits.int_digits)
+    numbers: dict[str, Any] = {"parse_float": _finite, "parse_int": integer} if checked else {}
     try:
-        value = json.loads(
-            text, object_pairs_hook=_no_duplicates, parse_constant=constant, parse_float=_finite, parse_int=integer
-        )
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, **numbers)
     except json.JSONDecodeError as error:
         raise DamageError(_words(error, text)) from error
     except RecursionError as error:
         raise DamageError(f"nested deeper than {limits.depth}") from error
-    if seen_infinity:
-        value = _settle_infinity(value, None)
-    if _SURROGATE.search(text):
-        _check_text(value)
-    return value
+    return _settle_infinity(value, None) if len(infinities) > len(settled) else value
 
 
 def lines(data: bytes, limits: Limits) -> Iterator[Line]:
@@ -125,6 +156,17 @@ def _check_depth(text: str, limit: int) -> None:
                 raise DamageError(f"nested deeper than {limit}")
         elif mark in "]}":
             depth -= 1
+
+
+def _check_levels(value: Any, limit: int) -> None:  # noqa: ANN401 - any JSON value
+    """Raise DamageError when containers stand in each other more than ``limit`` deep."""
+    level = [value]
+    for _ in range(limit):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [child for children in inner for child in children if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise DamageError(f"nested deeper than {limit}")
 
 
 def _check_text(value: Any) -> None:  # noqa: ANN401 - any JSON value

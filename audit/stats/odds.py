@@ -30,6 +30,7 @@ class _Inside(NamedTuple):
     high: float
 
 
+@lru_cache(maxsize=64)
 def range_odds(design: RangeDesign, launch_noise_pct: float, band_pct: float, points: int) -> float:
     """Chance that ``delta > band and cand_min > ref_max`` accepts when nothing changed, at this launch-to-launch noise.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
@@ -74,7 +73,7 @@ def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
         tokens_in=count(record, "total_input_tokens"),
         tokens_out=count(record, "total_output_tokens"),
         workload={key: common.scalar(record.get(key)) for key in WORKLOAD},
-        config=None if info is None else json.dumps(info, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+        config=None if info is None else msgspec.json.encode(info, order="sorted").decode(),
         ours=ours,
         dialect="countersign" if ours else "sglang",
         era=era(record),

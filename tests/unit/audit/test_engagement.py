@@ -178,7 +178,7 @@ def test_an_environment_that_nothing_records_is_unknown(tmp_path: Path) -> None:
     assert (_env(ev).status, _env(ev).required) == ("unknown", True)
     value = LogValue("env.SGLANG_FAST", '"1"', 3)
     assert _env(logged(ev, (), config=[value])).status == "ok"
-    assert _env(logged(ev, (), config=[LogValue("env.SGLANG_FAST", '"0"', 3)])).status == "unknown"
+    assert _env(logged(ev, (), config=[LogValue("env.SGLANG_FAST", '"0"', 3)])).status == "fail"
 
 
 def test_the_whole_verdict_names_the_overlay(tmp_path: Path) -> None:

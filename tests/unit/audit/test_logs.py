@@ -7,17 +7,30 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from audit import Verdict, audit_path, render
-from audit.intake import logs
+from audit.engine import _read
+from audit.intake import literals, logplan, logs, settings
 from audit.policy import load
-from tests.unit.audit.build import Json, foreign, sglang_row
+from audit.requests import read as commission
+from tests.unit.audit.build import Json, Run, Server, foreign, sglang_row
+from tests.unit.audit.planted import conditions
+from tests.unit.audit.planted import logs as planted
+from tests.unit.audit.planted.logs import vllm_row
 
 RULES = load().policy.logs
 ARGS = "[2026-06-11] server_args=ServerArgs(model_path='m', mem_fraction_static=0.85, attention_backend={backend!r})\n"
 DECODE = "[05:43:10 TP0] Decode batch, #running-req: {n}, #token: {tokens}, token usage: {use:.2f}, #queue-req: 0\n"
 PREFILL = "[05:46:23 TP0] Prefill batch, #new-seq: 1, #new-token: {new}, #cached-token: {old}, token usage: 0.01\n"
+READY = planted.READY + "\n"
+WORK = DECODE.format(n=5, tokens=900, use=0.09)
+DIED = planted.CRASH + "\n"
+START = ARGS.format(backend="fa3")
 INFO: Json = {"model_path": "m", "attention_backend": "fa3", "mem_fraction_static": 0.85}
 
 
@@ -28,16 +41,7 @@ def parsed(text: str | bytes) -> logs.LogFacts:
 
 def vllm_result(tok_s: float, **keys: Any) -> Json:
     """One result of ``vllm bench serve``."""
-    duration = 200 * 256 / tok_s
-    return {
-        "date": "20260611-120000", "endpoint_type": "vllm", "backend": "vllm", "model_id": "m", "tokenizer_id": "m", "label": None,
-        "num_prompts": 200, "request_rate": "inf", "burstiness": 1.0, "max_concurrency": 16, "duration": duration,
-        "completed": 200, "failed": 0, "total_input_tokens": 204800, "total_output_tokens": 51200, "request_throughput": 200 / duration,
-        "request_goodput": None, "output_throughput": tok_s, "total_token_throughput": 256000 / duration,
-        "mean_ttft_ms": 110.0, "median_ttft_ms": 1e5 / tok_s, "p99_ttft_ms": 200.0, "mean_tpot_ms": 12.0,
-        "median_tpot_ms": 12e3 / tok_s,
-        "p99_tpot_ms": 14.0, "mean_itl_ms": 12.0, "median_itl_ms": 12e3 / tok_s, "p99_itl_ms": 15.0, **keys,
-    }  # fmt: skip
+    return {**vllm_row(tok_s), **keys}
 
 
 def vllm_log(backend: str, blocks: str = "825,607", extra: str = "") -> str:
@@ -138,19 +142,39 @@ def test_nothing_said_is_nothing_known() -> None:
     assert (facts.running, facts.kv_used, facts.cached_tokens) == (None, None, None)
 
 
+def seconds(data: bytes) -> float:
+    """CPU time of one reading."""
+    start = time.process_time()
+    logs.parse(data, "server.log", RULES)
+    return time.process_time() - start
+
+
 def test_reading_is_linear() -> None:
-    """Twice the log, about twice the time; hostile repetition does not explode."""
-    line = DECODE.format(n=5, tokens=900, use=0.09) + "Decode batch" + " not supported" * 40 + "\n"
+    """Four times the log, about four times the time; hostile repetition does not explode."""
+    line = (DECODE.format(n=5, tokens=900, use=0.09) + "Decode batch" + " not supported" * 40 + "\n").encode()
+    seconds(line * 100)
+    small = min(seconds(line * 2000) for _ in range(3))
+    assert min(seconds(line * 8000) for _ in range(2)) < 12 * small
 
-    def seconds(count: int) -> float:
-        data = (line * count).encode()
-        start = time.perf_counter()
-        parsed(data)
-        return time.perf_counter() - start
 
-    seconds(100)
-    small = min(seconds(2000) for _ in range(3))
-    assert min(seconds(8000) for _ in range(2)) < 12 * small
+def test_what_says_nothing_is_passed_over() -> None:
+    """32 MB of requests answered cost far less than as many lines of work would."""
+    line = b'[2026-06-11 05:46:23] INFO:     127.0.0.1:40000 - "POST /generate HTTP/1.1" 200 OK\n'
+    data = line * (32_000_000 // len(line)) + DECODE.format(n=5, tokens=900, use=0.09).encode()
+    start = time.process_time()
+    facts = logs.parse(data, "server.log", RULES)
+    assert time.process_time() - start < 8
+    assert facts.running == logs.Peak(5, data.count(b"\n"))
+
+
+@pytest.mark.parametrize(
+    "task", logplan.compiled(msgspec.json.encode(RULES)).tasks, ids=lambda task: f"{task.kind} {task.text}"[:60]
+)
+def test_no_pattern_explodes(task: logplan.Task) -> None:
+    """The longest line that is looked at, made of the mark and of what the pattern repeats, takes no longer than a moment."""
+    for filling in (task.text, task.text + " ", "a ", "1,", "1.", "'", "(", "=", "using ", "fall back "):
+        line = (task.text + filling * (RULES.line_chars // len(filling))).encode()
+        assert seconds(line) < 2, filling
 
 
 def test_a_starter_that_gave_up(tmp_path: Path) -> None:
@@ -172,3 +196,267 @@ def test_a_candidate_that_left_only_a_log(tmp_path: Path) -> None:
     found = audit_path(tmp_path)[0]
     assert (found.verdict, found.outcome) == ("FAIL", "refuted"), render([found])
     assert "cand/server.log:2" in found.reasons[0]
+
+
+@given(st.binary(max_size=400), st.integers(0, 30))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_nothing_written_there_breaks_the_reader(noise: bytes, place: int) -> None:
+    """Bytes in the midst of a log: never an exception, and every setting is JSON."""
+    text = (ARGS.format(backend="fa3") + DECODE.format(n=5, tokens=900, use=0.09)).encode()
+    at = place * len(text) // 30
+    facts = parsed(text[:at] + noise + text[at:])
+    assert all(json.dumps(json.loads(item.value)) for item in facts.config)
+
+
+@pytest.mark.parametrize("text", [planted.vllm_log(planted.ARGS, planted.ENGINE), START + WORK * 3], ids=["vllm", "sglang"])
+def test_a_log_cut_anywhere(text: str) -> None:
+    """A head or a tail of a log says less, never something else: no half number, no setting without its end."""
+    whole = parsed(text)
+    settings_of = {item.key: item.value for item in whole.config}
+    asked = {"kv_cache_dtype", "max_model_len", "attention_backend"}  # a cut may leave the request without what became of it
+    for at in range(0, len(text), 7):
+        for part in (text[:at], text[at:]):
+            facts = parsed(part)
+            assert {(item.key, item.value) for item in facts.config if item.key not in asked} <= set(settings_of.items())
+            for mine, its in ((facts.running, whole.running), (facts.kv_tokens, whole.kv_tokens), (facts.kv_used, whole.kv_used)):
+                assert mine is None or (its is not None and mine.value == its.value)
+            assert facts.arguments is None or "non-default args" in part
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("None", "null"),
+        ("-1", "-1"),
+        ("'a, b'", '"a, b"'),
+        ("torch.bfloat16", '"torch.bfloat16"'),
+        ("{'b': 1, 'a': [2, None]}", '{"a":[2,null],"b":1}'),
+        ("1e999", '"1e999"'),
+        ("nan", '"nan"'),
+        ("__import__('os').getcwd()", "\"__import__('os').getcwd()\""),
+        ("'\\d'", '"\\\\d"'),
+        ("(" * 3000, json.dumps("(" * 3000)),
+        ("-" * 9000 + "1", json.dumps("-" * 9000 + "1")),
+        ("9" * 6000, json.dumps("9" * 6000)),
+        ("<CompilationMode.VLLM_COMPILE: 3>", '"<CompilationMode.VLLM_COMPILE: 3>"'),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_literals_are_data(text: str, wanted: str) -> None:
+    """Literals as JSON, everything else as its own words; nothing runs, nothing warns, nothing recurses away."""
+    assert literals.as_json(text) == wanted
+
+
+def test_arguments_with_brackets_inside() -> None:
+    """Commas and brackets inside quotes and nested values end nothing; a list without its end is known to be cut."""
+    found, closed = literals.pairs("a={'x': (1, 2)}, b='},]', c=f(d=1, e=[2]), 'k': None, g=2) trailing=3", 100)
+    assert dict(found) == {"a": '{"x":[1,2]}', "b": '"},]"', "c": '"f(d=1, e=[2])"', "k": "null", "g": "2"}
+    assert closed
+    assert literals.pairs("a=1, b={'x': 2", 100) == ([("a", "1")], False)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (START + READY + WORK + DIED, ["crash"]),
+        (START + DIED, ["crash"]),
+        (WORK + DIED + START + READY + WORK, ["crash"]),
+        (START + DIED + START + READY + WORK, ["failed_start"]),
+        (START + READY + WORK + planted.STOPPED + "\n" + DIED, []),
+        (START + READY + WORK + START + READY + WORK, ["restart"]),
+        (START + READY + WORK + planted.STOPPED + "\n" + START + READY + WORK, []),
+        (START + READY + WORK + DIED + START + READY + WORK, ["crash"]),
+        (START + READY + WORK + "[2026] Receive: obj=GenerateReqInput(text='CUDA out of memory')\n", []),
+        (START.replace("tp_size=1", "name='CUDA out of memory'") + READY, []),
+        (("[overlay] bound x\n" * 5000) + DIED, ["bind"] * RULES.events_kept + ["crash"]),
+    ],
+    ids=[
+        "under load", "never ready", "head cut", "second try", "after its stop", "again", "stopped and again", "died and again",
+        "a prompt", "an argument", "flooded",
+    ],
+)  # fmt: skip
+def test_lives_of_a_server(text: str, kinds: list[str]) -> None:
+    """Which line tells of a death, a failed start or a restart depends on what stands before and after it."""
+    assert [event.kind for event in parsed(text).events] == kinds
+
+
+def test_an_earlier_start_with_other_settings(tmp_path: Path) -> None:
+    """Two starts in one log, both served: what the first had otherwise contradicts the second."""
+    two = [planted.READY, *planted.USED, planted.STOPPED]
+    again = ARGS.format(backend="triton").rstrip().replace("0.85", "0.9").replace("'m'", "'m'").split("\n")
+    run = planted.sglang(tmp_path, [planted.READY, *planted.USED], [*two, *again, planted.READY, *planted.USED])
+    found = audit_path(run)[0]
+    assert found.verdict == "FAIL"
+    assert any("0.85 at" in reason and "0.9 at" in reason and "cand/server.log:7" in reason for reason in found.reasons), (
+        found.reasons
+    )
+
+
+def test_what_the_arguments_leave_out_is_the_default(tmp_path: Path) -> None:
+    """vLLM lists only what was set: a batch size in one list and not in the other is a difference, with both places."""
+    more = {**planted.ARGS, "max_num_batched_tokens": 32768}
+    ref, cand = planted.vllm_log(planted.ARGS, planted.ENGINE), planted.vllm_log(more, planted.ENGINE, "TRITON_ATTN")
+    run = planted.vllm(tmp_path, ref, cand, planted.TRITON_VLLM)
+    found = audit_path(run)[0]
+    assert (
+        "'max_num_batched_tokens' is \"default\" in ref (ref/server.log:1) and 32768 in cand (cand/server.log:1)"
+        in found.reasons[0]
+    )
+
+
+def test_a_launch_without_a_log_beside_launches_with_one(tmp_path: Path) -> None:
+    """What its siblings' logs say stands for it: no disagreement is made up, no difference is lost."""
+    ref = planted.vllm_log(planted.ARGS, planted.ENGINE)
+    cand = planted.vllm_log(planted.ARGS, planted.ENGINE, "TRITON_ATTN")
+    for leg, log, speed in (("ref", ref, 1000.0), ("cand", cand, 1080.0)):
+        for number in range(3):
+            folder = tmp_path / leg / f"launch_{number:03d}"
+            folder.mkdir(parents=True)
+            (folder / "result.json").write_text(json.dumps(vllm_row(speed + number)))
+            if number < 2:
+                (folder / "server.log").write_text(log)
+    assert audit_path(tmp_path)[0].verdict == "PASS"
+    (tmp_path / "cand/launch_001/server.log").write_text(
+        cand.replace("'enforce_eager': False", "").replace("enforce_eager=False", "enforce_eager=True")
+    )
+    found = audit_path(tmp_path)[0]
+    assert found.verdict == "FAIL"
+    assert any("'enforce_eager'" in reason for reason in found.reasons)
+
+
+def test_a_choice_left_to_the_engine(tmp_path: Path) -> None:
+    """Both logs leave the KV dtype open and one shows what was taken: open, no confound. One log sets it: a confound."""
+    asked = {**conditions.INFO, "attention_backend": "fa3"}
+    taken = "[2026-06-22 13:38:00 TP0] Using KV cache dtype: torch.bfloat16"
+    run = planted.sglang(tmp_path / "open", [planted.READY], [taken, planted.READY], recorded=False)
+    found = audit_path(run)[0]
+    assert found.verdict == "PASS", render([found])
+    assert any("kv_cache_dtype" in line for line in found.not_checked)
+    run = planted.sglang(tmp_path / "set", [planted.READY], [planted.READY], {"kv_cache_dtype": "fp8_e5m2"}, recorded=False)
+    assert audit_path(run)[0].verdict == "FAIL"
+    assert asked["kv_cache_dtype"] == "auto"
+
+
+def test_spellings_of_one_dtype(tmp_path: Path) -> None:
+    """``fp8_e5m2`` in the rows is ``torch.float8_e5m2`` in the log."""
+    lines = ["[2026-06-22 13:38:00 TP0] Using KV cache dtype: torch.float8_e5m2", planted.READY]
+    for leg, speeds, backend in (("ref", conditions.REF, "fa3"), ("cand", conditions.CAND, "triton")):
+        info = {**conditions.INFO, "kv_cache_dtype": "fp8_e5m2", "attention_backend": backend}
+        foreign(tmp_path / leg, [sglang_row(speed, info) for speed in speeds])
+        planted.sglang_log(tmp_path / leg, info, lines)
+    assert audit_path(tmp_path)[0].verdict == "PASS"
+
+
+def test_many_settings_make_few_records(tmp_path: Path) -> None:
+    """280 settings of which one differs between the legs: one line a record beside those of the load."""
+    many = {f"setting_{number}": number for number in range(280)}
+    for leg, backend in (("ref", "fa3"), ("cand", "triton")):
+        info = {**many, "attention_backend": backend}
+        foreign(tmp_path / leg, [sglang_row(1000.0 + number, {**info, "last_gen_throughput": number}) for number in range(5)])
+        (tmp_path / leg / "server.log").write_text(
+            ARGS.format(backend=backend).replace("model_path='m', mem_fraction_static=0.85, ", "")
+        )
+    policy = load().policy
+    request = commission(tmp_path, policy).requests[0]
+    records = list(settings.entries(list(_read(tmp_path, request, policy).legs.values()), policy))
+    assert {item.key for item in records if not item.key.startswith("workload.")} == {"attention_backend"}
+    assert len(records) <= 10 * 10
+
+
+@pytest.mark.parametrize(
+    ("files", "engine"),
+    [
+        ({"sgl.log": START + READY}, "sglang"),
+        ({"bench.log": "============ Serving Benchmark Result ============\nNamespace(backend='vllm', model='m')\n"}, None),
+        ({"sgl.log": START + READY, "bench.log": "Namespace(backend='sglang')\n"}, "sglang"),
+        ({"one.log": START + READY, "two.log": START + READY}, None),
+        ({"server.log": "nothing to see\n", "two.log": START + READY}, None),
+    ],
+    ids=["one by its content", "a client's", "a server's and a client's", "two servers'", "its name counts"],
+)
+def test_which_file_is_the_log(files: dict[str, str], engine: str | None, tmp_path: Path) -> None:
+    """``server.log``, or the one file that reads like a server's; of two nobody knows."""
+    foreign(tmp_path / "ref", [sglang_row(value, INFO) for value in conditions.REF])
+    foreign(tmp_path / "cand", [sglang_row(value, INFO) for value in conditions.CAND])
+    for name, text in files.items():
+        (tmp_path / "cand" / name).write_text(text)
+    policy = load().policy
+    launch = _read(tmp_path, commission(tmp_path, policy).requests[0], policy).legs["cand"].launches[0]
+    assert (launch.log.engine if launch.log else None) == engine
+
+
+def test_our_own_logs_are_read_too(tmp_path: Path) -> None:
+    """A line of the candidate's own log that tells of its death counts on our stopwatch as well."""
+    run = Run(tmp_path)
+    run.aa("baseline/set_1", Server())
+    run.ab("config/c01", Server(), Server(tok_s=1100.0, effective={"attn_implementation": "eager"}))
+    run.patch("config/c01", {"attn_implementation": "eager"})
+    done = run.finish()
+    assert audit_path(done)[0].verdict == "PASS"
+    policy = load().policy
+    legs = _read(done, commission(done, policy).requests[0], policy).legs
+    assert all(launch.log is not None for leg in legs.values() for launch in leg.launches)
+
+
+FELL = "[2026-06-22 13:38:10 TP0] {}"
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict", "status"),
+    [
+        ("triton backend is not supported here, using fa3", "FAIL", "fail"),
+        ("Falling back to fa3 because triton is not available", "FAIL", "fail"),
+        ("fa3 is not supported here, falling back to triton", "PASS", "unknown"),
+        ("Overriding draft attention backend to flashinfer.", "PASS", "unknown"),
+        ("Cuda graph is disabled because of using torch native sampling", "PASS", "unknown"),
+        ("tritonbench is not supported, using none", "PASS", "unknown"),
+    ],
+)
+def test_fallbacks(line: str, verdict: str, status: str, tmp_path: Path) -> None:
+    """From what was declared: not in force. To it, or about anything else: told, and left open. In both legs: no news."""
+    run = planted.sglang(tmp_path / "one", [planted.READY], [FELL.format(line), planted.READY])
+    found = audit_path(run)[0]
+    assert found.verdict == verdict, render([found])
+    assert [item.status for item in found.findings if item.gate == "health"] == [status]
+    both = planted.sglang(tmp_path / "both", [FELL.format(line), planted.READY], [FELL.format(line), planted.READY])
+    found = audit_path(both)[0]
+    assert (found.verdict, [item.status for item in found.findings if item.gate == "health"]) == ("PASS", ["ok"])
+
+
+@pytest.mark.parametrize("first", [planted.CRASH, planted.USED[0]], ids=["failed start", "restart"])
+def test_a_candidate_that_needed_two_starts(first: str, tmp_path: Path) -> None:
+    """Told when the candidate alone needed them; no news when the reference did too."""
+    log = [first, ARGS.format(backend="{}").rstrip(), planted.READY, *planted.USED]
+
+    def lines(backend: str) -> list[str]:
+        args = ", ".join(f"{key}={value!r}" for key, value in {**conditions.INFO, "attention_backend": backend}.items())
+        return [log[0], f"[2026-06-22 13:37:02] server_args=ServerArgs({args})", *log[2:]]
+
+    found = audit_path(planted.sglang(tmp_path / "cand", [planted.READY, *planted.USED], lines("triton")))[0]
+    assert (found.verdict, found.action) == ("FLAG", "flag"), render([found])
+    found = audit_path(planted.sglang(tmp_path / "both", lines("fa3"), lines("triton")))[0]
+    assert found.verdict == "PASS", render([found])
+
+
+def test_figures_of_the_samples() -> None:
+    """Memory, times and rates of the sample lines, group by group; skipped where the samples are not."""
+    lines = Path(__file__).resolve().parents[4] / "shared/real_runs/logs/lines.jsonl"
+    if not lines.is_file():
+        pytest.skip("the samples of the field are not on this machine")
+    figures = {
+        "sglang:weights": {"weights": 5}, "sglang:mem_pool": {"left": 0}, "sglang:graph": {"graph_s": 0, "graph": 1},
+        "sglang:capacity": {"left": 5}, "sglang:decode": {"gen_tok_s": 3}, "vllm:weights": {"weights": 0, "load_s": 1},
+        "vllm:kv_mem": {"kv": 0},
+        "vllm:v0_mem": {"kv": 0}, "vllm:util_shift": {"utilization": 0, "utilization_before": 1}, "vllm:stats": {"gen_tok_s": 1},
+    }  # fmt: skip
+    values = {
+        "sglang:weights": {"dtype": 1, "quantization": 2}, "vllm:v0_blocks": {"num_gpu_blocks": 1, "num_cpu_blocks": 2},
+        "vllm:max_conc": {"max_model_len": 0}, "vllm:engine": {"version": 0}, "sglang:kv_alloc": {"kv_cache_dtype": 0},
+    }  # fmt: skip
+    for item in map(json.loads, lines.read_text().splitlines()):
+        facts, groups = parsed(item["line"] + "\n"), item["groups"]
+        held = {value.key: value.value.strip('"') for value in facts.config}
+        for name, at in figures.get(item["regex_key"], {}).items():
+            assert facts.figures[name].value == float(groups[at]), item["line"]
+        for name, at in values.get(item["regex_key"], {}).items():
+            assert held.get(name) == (None if groups[at] is None else groups[at].replace(",", "")), item["line"]

@@ -136,7 +136,7 @@ def test_every_sample_line_is_understood() -> None:
     }  # fmt: skip
     for text in (REAL / "logs/lines.jsonl").read_text().splitlines():
         item = json.loads(text)
-        facts = logs.parse(item["line"].encode(), "x.log", RULES)
+        facts = logs.parse(item["line"].encode() + b"\n", "x.log", RULES)
         key, groups = item["regex_key"], item["groups"]
         held = {value.key: json.loads(value.value) for value in facts.config}
         events = {event.kind for event in facts.events}

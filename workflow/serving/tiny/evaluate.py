@@ -16,14 +16,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from workflow.serving.tiny import TINY_DIR
-from workflow.serving.tiny.corpus import Item, Task, draw, stream
+from workflow.serving.tiny.corpus import Item, Task, draw
 
 CARD = TINY_DIR / "card.json"
 SEED = "card"
 PER_TASK = 1000
 BATCH = 50
 MAX_NEW = 72
-TRAIN_PROMPTS_CHECKED = 128_000
 Z95 = 1.959963984540054
 
 
@@ -106,6 +105,24 @@ def read_card() -> dict[str, Any]:
     return card
 
 
+def off_card(measured: dict[str, Any], card: dict[str, Any]) -> list[str]:
+    """Each figure that is not as the card states it, in words; empty when all agree. One that a side lacks is off as well."""
+    found, stated = _figures(measured), _figures(card)
+    return [
+        f"{name}: measured {found.get(name, 'nothing')}, the card says {stated.get(name, 'nothing')}"
+        for name in sorted(found.keys() | stated.keys())
+        if found.get(name) != stated.get(name)
+    ]
+
+
+def _figures(card: dict[str, Any]) -> dict[str, Any]:
+    """``parameters``, ``code.right``, ...: every figure of a card by name."""
+    flat = {name: value for name, value in card.items() if name not in ("schema", "scores")}
+    return flat | {
+        f"{score['task']}.{name}": value for score in card.get("scores", []) for name, value in score.items() if name != "task"
+    }
+
+
 def main_card(model_dir: Path, progress: Callable[[str], None]) -> dict[str, Any]:
     """Measure everything that the card states."""
     model = AutoModelForCausalLM.from_pretrained(model_dir)
@@ -113,4 +130,16 @@ def main_card(model_dir: Path, progress: Callable[[str], None]) -> dict[str, Any
     return as_card(evaluate(model_dir, PER_TASK, progress), count, (model_dir / "model.safetensors").stat().st_size)
 
 
-__all__ = ["CARD", "PER_TASK", "Score", "answers", "as_card", "evaluate", "main_card", "overlap", "read_card", "stream", "wilson"]
+__all__ = [
+    "CARD",
+    "PER_TASK",
+    "Score",
+    "answers",
+    "as_card",
+    "evaluate",
+    "main_card",
+    "off_card",
+    "overlap",
+    "read_card",
+    "wilson",
+]
