@@ -42,7 +42,7 @@ def row(tok_s: float, info: Json, latency: Latency, spread: float = 0.0) -> Json
         "sharegpt_output_len": None, "random_input_len": ISL, "random_output_len": OSL, "random_range_ratio": 1.0, "server_info": info,
         "duration": duration, "completed": REQUESTS, "total_input_tokens": REQUESTS * ISL, "total_output_tokens": REQUESTS * OSL,
         "total_output_tokens_retokenized": REQUESTS * OSL, "request_throughput": REQUESTS / duration,
-        "input_throughput": REQUESTS * ISL / duration, "output_throughput": REQUESTS * OSL / duration,
+        "input_throughput": REQUESTS * ISL / duration, "output_throughput": tok_s,
         "total_throughput": REQUESTS * (ISL + OSL) / duration, "mean_e2e_latency_ms": e2e, "median_e2e_latency_ms": e2e,
         "mean_ttft_ms": ttft, "median_ttft_ms": ttft, "mean_tpot_ms": tpot, "median_tpot_ms": tpot, "mean_itl_ms": tpot,
         "median_itl_ms": tpot, "concurrency": REQUESTS * e2e / 1000 / duration, "accept_length": None,
