@@ -86,6 +86,8 @@ class _Read(NamedTuple):
     problems: list[str]
     ledger: seal.Ledger
     places: Places
+    left_out: tuple[str, ...] = ()
+    """Rows of other loads."""
 
 
 class Manner(NamedTuple):
@@ -115,6 +117,10 @@ def judge(run_dir: Path, request: AuditRequest, given: Loaded | None = None, man
         found = opinions.lower(found, evidence, manner.second_reader, run_dir)
     measured = _effect(evidence) if judged else Effect(rule="none", alpha=request.alpha)
     notes = list(manner.remarks)
+    if read.left_out:
+        shown = ", ".join(read.left_out[: policy.limits.shown])
+        more = f" and {len(read.left_out) - policy.limits.shown} more" if len(read.left_out) > policy.limits.shown else ""
+        notes.append(f"Rows of other loads were left out: {shown}{more}.")
     if not judged:
         notes.append("The gates were not asked: the evidence under them is damaged or the legs are unknown.")
     result = verdict.build(evidence, found, measured, notes, loaded)
@@ -156,11 +162,15 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy, *, alone: bool =
                 damage += seal.check_launch(run_dir, launch, ledger, policy)
     damage += _mixed(sides)
     problems += _unmeasured(run_dir, sides)
+    left_out: tuple[str, ...] = ()
     if not problems:
         swept = sweep.common(sides)
         sides = swept.legs
         problems += swept.problems
-    return _Read(sides, noise, parts, off, damage, problems, ledger, Places(run_dir, asked_for, other, found.dirs, alone))
+        left_out = swept.left_out
+    return _Read(
+        sides, noise, parts, off, damage, problems, ledger, Places(run_dir, asked_for, other, found.dirs, alone), left_out
+    )
 
 
 def _leg(run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Damage]) -> Leg:

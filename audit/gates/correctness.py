@@ -142,7 +142,7 @@ def _crashed(ev: Evidence) -> list[Finding]:
         for cause, sources in told:
             reason = f"the {who}'s server {cause}"
             if role == "cand":
-                found.append(_fail("crashed", ["K04"], f"do no harm: {reason}", "Read server.log; drop the change.", sources))
+                found.append(_fail("crashed", [], f"do no harm: {reason}", "Read server.log; drop the change.", sources))
             else:
                 found.append(_fail("not_comparable", ["R14"], reason, "Mend the reference, measure again.", sources))
     return found

@@ -14,6 +14,8 @@ class Swept(NamedTuple):
 
     legs: dict[str, Leg]
     problems: list[str]
+    left_out: tuple[str, ...] = ()
+    """Rows (file:line) of other loads, which take no part in the comparison."""
 
 
 def _loads(leg: Leg) -> list[str]:
@@ -27,7 +29,10 @@ def common(legs: dict[str, Leg]) -> Swept:
         return Swept(legs, [])
     shared = [load for load in next(iter(loads.values())) if all(load in found for found in loads.values())]
     if len(shared) == 1 and len(legs) > 1:
-        return Swept({role: _only(leg, shared[0]) for role, leg in legs.items()}, [])
+        kept = {role: _only(leg, shared[0]) for role, leg in legs.items()}
+        held = {id(row) for leg in kept.values() for _, row in leg.rows}
+        out = [row.source for leg in legs.values() for _, row in leg.rows if id(row) not in held]
+        return Swept(kept, [], tuple(f"{source.file}:{source.line}" for source in out))
     counts = ", ".join(f"{len(found)} in {role}" for role, found in sorted(loads.items()))
     what = f"a sweep, not repeats: the rows were measured under several loads ({counts}; {len(shared)} common to all legs)"
     return Swept(legs, [f"{what}: which one is meant?"])

@@ -49,7 +49,7 @@ def read(line: bytes) -> Row | None:
     if not isinstance(found[0].value, dict):
         return None
     try:
-        return dialects.parse(found[0].value, 0, Source("x", None, 1), POLICY.tolerance.unit_ratio)
+        return dialects.parse(found[0].value, 0, Source("x", None, 1), POLICY)
     except DamageError:
         return None
 
@@ -157,8 +157,8 @@ def test_a_mutated_leg_never_crashes_an_audit(data: st.DataObject, tmp_path_fact
     metric = found.metrics.get("output_throughput")
     if metric is not None and metric.cand is not None:
         whole = [json.loads(line)["output_throughput"] for line in path.read_text().splitlines() if line.strip()]
-        assert metric.cand.n == len(whole)
-        assert (metric.cand.min, metric.cand.max) == (min(whole), max(whole))
+        assert metric.cand.n == len(whole) or "left out: cand/bench_runs.jsonl:" in found.note
+        assert min(whole) <= metric.cand.min <= metric.cand.max <= max(whole)
 
 
 @pytest.mark.parametrize("trick", ["link", "fifo", "sparse", "folder", "gz", "deep", "long"])

@@ -186,8 +186,6 @@ PLANTED = (
     Planted("W01", "prompts that the candidate's server had seen", "sglang server.log: #cached-token",
             logged([PREFILL.format(new=1024, old=0)] * 9, [PREFILL.format(new=64, old=960)] * 9),
             logged([PREFILL.format(new=900, old=124)] * 9, [PREFILL.format(new=896, old=128)] * 9)),
-    Planted("K04", "the candidate's server died under load", "sglang server.log: crash lines",
-            logged([*USED, STOPPED], [*USED, CRASH, FAULT]), logged([*USED, STOPPED], [*USED, STOPPED, CRASH])),
     Planted("M02", "the reference compiles under load", "sglang server.log: build lines",
             logged([*decode(16, 0.4, 80), JIT, *USED], decode(16, 0.4, 80)), logged([JIT, *decode(16, 0.4, 80)], [JIT, *decode(16, 0.4, 80)]), ("FLAG",)),
     Planted("E04", "a tuning table that is not found", "sglang server.log: default config line", _table(UNTUNED), _table(TUNED)),
