@@ -395,34 +395,91 @@ class Logs(Struct, frozen=True, forbid_unknown_fields=True):
     """Lines about preempted requests in one leg over those in the other from which the legs were not under equal pressure."""
 
 
-class Profiling(Struct, frozen=True, forbid_unknown_fields=True):
-    """How profiles are read and judged: names, limits in bytes, shares in percent, times in microseconds."""
+class Symbols(Struct, frozen=True, forbid_unknown_fields=True):
+    """How names of kernels become operations; every pattern is a regular expression."""
 
-    trace_names: list[str]
-    table_names: list[str]
-    routed_names: list[str]
-    unpacked_bytes: int
-    unpack_ratio: int
-    overrun_us: float
+    name_chars: int
+    """Characters of a name that are looked at."""
+    cut_chars: int
+    """A name of a table that is at least so long may have been cut off by the tool that wrote it."""
     strip: list[str]
-    """Suffixes that tuning and compilation add to a kernel's name."""
+    """What tuning and compilation append to a kernel's name."""
+    generic: str
+    """Kernels whose operation is a template argument."""
+    functor: str
+    """What names the operation there."""
     fold: dict[str, str]
     """Operation -> pattern of the raw names that are variants of it."""
     families: dict[str, str]
     closed: str
-    """Pattern of symbols that live in closed libraries."""
+    """Symbols that live in closed or prebuilt libraries."""
     open: str
-    """Pattern of symbols whose source is at hand."""
+    """Symbols whose source is certainly at hand."""
+
+
+class Profiling(Struct, frozen=True, forbid_unknown_fields=True):
+    """How profiles are read and judged; ``_pct`` is percent, ``_points`` percentage points, ``_us`` microseconds."""
+
+    trace_names: list[str]
+    table_names: list[str]
+    routed_names: list[str]
+    config_names: list[str]
+    """What the profiled server said of itself, beside the trace."""
+    config_keys: list[str]
+    """The same inside a table."""
+    folders: list[str]
+    """Folders (patterns) that hold a profile of their own below the request's."""
+    sniff_bytes: int
+    unpacked_bytes: int
+    unpack_ratio: int
+    unpack_floor: int
+    """A packed trace may grow to so many bytes, at this ratio; a small one to the floor at any ratio."""
+    kernel_cats: list[str]
+    copy_cats: list[str]
+    launch_cats: list[str]
+    graph_launch: str
+    steps: list[str]
+    """Patterns of step annotations; the groups ``mode``, ``context``, ``batch``, ``generation`` tell phase and tokens."""
+    modes: dict[str, Literal["prefill", "decode"]]
+    symbols: Symbols
+    timeless_pct: float
+    """Kernels without a duration."""
     blank_pct: float
+    """Kernel time without shapes."""
+    graph_pct: float
+    graph_fail_pct: float
+    """Graph launches of which no kernel is seen: to be told, and too many for any share to be believed."""
+    overrun_us: float
+    overrun_pct: float
+    """An event that outlasts its whole successor by this much is broken; time in such events that spoils the rest."""
     one_event_pct: float
+    one_event_times: float
+    one_event_min: int
+    """Share of all time in one launch, so many times the usual launch of its name, among at least so many."""
     idle_pct: float
     hidden_pct: float
+    """Copies and collectives that a table leaves out."""
+    total_pct: float
+    """Between a table's total and the trace's."""
     share_points: float
     wrong_points: float
-    rounding_pct: float
+    """A share that is off by this much is told, and by this much fails."""
+    arithmetic_pct: float
+    """Beyond what the decimals written allow."""
+    slip_decades: float
+    """How near to a power of thousand two values must be apart for a slip of units."""
     min_share_pct: float
+    dead_pct: float
+    """Share below which an operation is not worth routing, and below which routing it fails."""
     steps_pct: float
+    steps_min: int
     phase_points: float
+    batch_share: float
+    """Captured decode batch over the steady one below which a window is no steady state."""
+    speedup: float
+    """At which ceilings are printed."""
+    graph_keys: list[str]
+    """Settings that decide whether graphs are used: profiles are often taken without, so a difference is told and no more."""
 
 
 class Levers(Struct, frozen=True, forbid_unknown_fields=True):

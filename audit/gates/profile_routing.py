@@ -1,31 +1,29 @@
-"""Profile scope: was the right operation chosen to work on, by the corrected shares?"""
+"""Profile scope: was the right operation chosen to work on, and is no more promised than its corrected share can bring?"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from audit.contract import Figure, Finding
+from audit.contract import Finding, Situation
 from audit.evidence import Evidence
-from audit.intake.traces import canonical
+from audit.gates.harness import Fault, place
+from audit.gates.profile_ops import Shares, corrected, figures, findings, ok, profiles, quoted
+from audit.intake.profiles import Profile
+from audit.intake.symbols import Namer
+from audit.intake.topn import Routed
 
 GATE = "profile_routing"
-SPEEDUP = 2.0
+IDLE_FAMILIES = ("collective", "copy")
+"""Families that are no kernels to rewrite."""
 
 
-def shares(ev: Evidence) -> dict[str, float]:
-    """Corrected share of each operation, percent: from the traces, else from the tables grouped by operation."""
-    rules = ev.policy.profile
-    found: dict[str, float] = {}
-    total = sum(trace.total_us for trace in ev.profiles.traces)
-    for trace in ev.profiles.traces:
-        for op in trace.ops:
-            found[op.name] = found.get(op.name, 0.0) + (100 * op.total_us / total if total else 0.0)
-    if not found:
-        for table in ev.profiles.tables[:1]:
-            for entry in table.entries:
-                name = canonical(entry.name, rules)
-                found[name] = found.get(name, 0.0) + (entry.pct or 0.0)
-    return found
+class Chosen(NamedTuple):
+    """A routed item and what it stands for: its operations and their corrected share, percent."""
+
+    item: Routed
+    ops: frozenset[str]
+    pct: float
 
 
 def ceiling_pct(share_pct: float, speedup: float) -> float:
@@ -34,49 +32,104 @@ def ceiling_pct(share_pct: float, speedup: float) -> float:
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Every routed operation against its corrected share; the largest workable one that nobody routed."""
-    if not ev.profiles.routed:
+    """Every routed operation against its corrected share; the largest editable one that nobody routed."""
+    faults: list[Fault] = []
+    words = []
+    shown: tuple[tuple[str, float, str], ...] = ()
+    for profile, namer in profiles(ev):
+        if not profile.routed:
+            continue
+        truth = corrected(profile, namer)
+        chosen = [_meant(item, truth, namer) for item in profile.routed]
+        for one in chosen:
+            faults += _one(ev, one, truth, namer)
+        faults += _skipped(ev, profile, [one for one in chosen if one.ops], truth)
+        speedup = ev.policy.profile.speedup
+        words += [
+            f"{quoted(c.item.op)} {c.pct:.3g} %, at most {ceiling_pct(c.pct, speedup):+.3g} % at {speedup:g}x" for c in chosen
+        ]
+        shown = shown or figures(truth, ev.policy.limits.shown)
+    if not words:
         return [Finding(gate=GATE, status="n/a", ids=["P09"], reason="nothing was routed on the word of this profile")]
-    truth, rules = shares(ev), ev.policy.profile
-    if not truth:
-        return [Finding(gate=GATE, status="unknown", ids=["P09"], reason="no shares to hold the routed list against")]
-    found = []
-    names = {canonical(item.op, rules): item for item in ev.profiles.routed}
-    for name, item in sorted(names.items()):
-        share = truth.get(name, 0.0)
-        figures = {"share": Figure(share, "%"), "ceiling_at_2x": Figure(ceiling_pct(share, SPEEDUP), "%")}
-        if share < rules.min_share_pct:
-            words = f"{item.file}: {name} was routed and is {share:.3g} % of the time: nothing to win there"
-            found.append(_finding(ev, item.file, ["P09", "A16"], words, "Route the operations that take the time.", figures))
-        elif item.share_pct is not None and abs(item.share_pct - share) > rules.share_points:
-            words = f"{item.file}: {name} was routed for {item.share_pct:.3g} % and is {share:.3g} %"
-            found.append(_finding(ev, item.file, ["A15", "P05"], words, "Route by the corrected shares.", figures))
-    closed = re.compile(rules.closed)
-    for name in sorted(truth, key=lambda key: (-truth[key], key)):
-        if truth[name] <= max((truth.get(key, 0.0) for key in names), default=0.0) + rules.share_points:
-            break
-        if not closed.search(name):
-            words = f"{name} takes {truth[name]:.3g} %, more than anything routed, and was skipped"
-            figures = {"share": Figure(truth[name], "%"), "ceiling_at_2x": Figure(ceiling_pct(truth[name], SPEEDUP), "%")}
-            found.append(_finding(ev, ev.profiles.routed[0].file, ["A16", "P01"], words, "Route it, or say why not.", figures))
-            break
-    if found:
-        return found
-    words = ", ".join(
-        f"{name} {truth.get(name, 0.0):.3g} %, at most {ceiling_pct(truth.get(name, 0.0), SPEEDUP):+.3g} % at 2x"
-        for name in sorted(names)
-    )
-    return [Finding(gate=GATE, status="ok", ids=["P09", "A16"], reason=f"routed by shares that hold: {words}")]
+    return findings(GATE, faults, ok(ev, GATE, ["A16", "P09"], f"routed by shares that hold: {', '.join(words)}", shown))
 
 
-def _finding(ev: Evidence, file: str, ids: list[str], reason: str, step: str, figures: dict[str, Figure]) -> Finding:
-    return Finding(
-        gate=GATE,
-        status="flag",
-        situation="flagged",
-        ids=ids,
-        reason=reason,
-        next_step=step,
-        figures=figures,
-        evidence=[ev.source(file)],
+def _meant(item: Routed, truth: Shares, namer: Namer) -> Chosen:
+    """The operations that a routed name stands for: a raw name, an operation, a family, or part of one operation's name."""
+    wanted = item.op.strip().lower()
+    op = namer(item.op).op
+    for test in (
+        lambda share: item.op in share.names or share.op == op,
+        lambda share: share.family == wanted,
+        lambda share: wanted in share.op.lower() or any(wanted in name.lower() for name in share.names),
+    ):
+        found = [share for share in truth.ops if test(share)]
+        if found:
+            return Chosen(item, frozenset(share.op for share in found), sum(share.pct for share in found))
+    return Chosen(item, frozenset(), 0.0)
+
+
+def _one(ev: Evidence, one: Chosen, truth: Shares, namer: Namer) -> Iterator[Fault]:
+    rules, item = ev.policy.profile, one.item
+    at, name = place(item.source), quoted(item.op)
+    if not one.ops:
+        words = f"{at}: {name!r} was routed and is no operation of {', '.join(truth.files) or 'any profile here'}"
+        yield Fault(None, ("P09", "A16"), words, item.source, "Name the kernel as the trace does.")
+        return
+    bound = ceiling_pct(one.pct, rules.speedup)
+    shown: tuple[tuple[str, float, str], ...] = (("share", one.pct, "%"), (f"ceiling at {rules.speedup:g}x", bound, "%"))
+    shown += figures(truth, ev.policy.limits.shown)
+    if one.pct < rules.min_share_pct:
+        kind: Situation = "not_comparable" if one.pct < rules.dead_pct else "flagged"
+        words = f"{at}: {name!r} was routed and takes {one.pct:.3g} % of the time: {bound:+.2g} % at best at {rules.speedup:g}x"
+        yield Fault(kind, ("P09", "A16"), words, item.source, "Route the operations that take the time.", figures=shown)
+    elif item.share_pct is not None and abs(item.share_pct - one.pct) >= rules.share_points:
+        wrong = abs(item.share_pct - one.pct) >= rules.wrong_points
+        words = f"{at}: {name!r} was routed for {item.share_pct:.3g} % of the time and takes {one.pct:.3g} %"
+        kind = "not_comparable" if wrong else "flagged"
+        yield Fault(kind, ("P01",), words, item.source, "Route by the corrected shares.", figures=shown)
+    if item.gain_pct is not None:
+        most = ceiling_pct(one.pct, item.speedup) if item.speedup else 100 * (1 / max(1 - one.pct / 100, 1e-9) - 1)
+        if item.gain_pct > most * (1 + rules.arithmetic_pct / 100):
+            how = f"at {item.speedup:g}x" if item.speedup else "if it took no time at all"
+            words = (
+                f"{at}: {name!r} is promised to bring {item.gain_pct:+.3g} %; with {one.pct:.3g} % of the time "
+                f"it brings {most:+.3g} % {how}"
+            )
+            yield Fault(
+                "flagged",
+                ("A04",),
+                words,
+                item.source,
+                "Promise no more than Amdahl's bound.",
+                figures=(*shown, ("bound", most, "%")),
+            )
+    if all(namer(name).origin == "closed" for share in truth.ops if share.op in one.ops for name in share.names[:1]):
+        words = f"{at}: {name!r} was routed and lives in a closed or prebuilt library"
+        yield Fault("flagged", ("P07",), words, item.source, "Route a backend swap for it, or what has a source.", figures=shown)
+
+
+def _skipped(ev: Evidence, profile: Profile, chosen: list[Chosen], truth: Shares) -> Iterator[Fault]:
+    """The largest operation with a source is routed, or nothing routed is much smaller."""
+    rules = ev.policy.profile
+    routed = frozenset(op for one in chosen for op in one.ops)
+    rows = {entry.name for table in profile.tables for entry in table.entries if entry.editable}
+    open_ = [
+        share for share in truth.ops
+        if share.family not in IDLE_FAMILIES and (share.origin == "open" or (share.origin == "unknown" and rows & {*share.names}))
+    ]  # fmt: skip
+    if not chosen or not open_ or open_[0].op in routed:
+        return
+    best, top = max(one.pct for one in chosen), open_[0]
+    points = top.pct - best
+    if points < rules.share_points:
+        return
+    kind: Situation = "not_comparable" if points >= rules.wrong_points else "flagged"
+    source = chosen[0].item.source
+    words = (
+        f"{place(source)}: {quoted(top.op)} takes {top.pct:.3g} % of the time and has a source, and was skipped; "
+        f"the largest that was routed takes {best:.3g} %"
     )
+    shown = (("skipped", top.pct, "%"), (f"ceiling at {rules.speedup:g}x", ceiling_pct(top.pct, rules.speedup), "%"))
+    step = "Route it, or say in the list why not."
+    yield Fault(kind, ("A16",), words, source, step, figures=(*shown, *figures(truth, ev.policy.limits.shown)))

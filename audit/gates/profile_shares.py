@@ -1,178 +1,127 @@
-"""Profile scope, the table: its arithmetic, and its shares against those derived again from the trace."""
+"""Profile scope, the table against the trace: shares by operation, not by the names that tuning gives."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 
-from audit.contract import Figure, Finding
+from audit.contract import Finding, Situation
 from audit.evidence import Evidence
-from audit.intake.topn import Entry, Table
-from audit.intake.traces import canonical, family
+from audit.gates import profile_table, profile_wall, profile_window
+from audit.gates.harness import Fault, place
+from audit.gates.profile_ops import Shares, corrected, figures, findings, ok, profiles, quoted, told, traced, whole
+from audit.intake.profiles import Profile
+from audit.intake.symbols import Namer
+from audit.intake.topn import Table
 
 GATE = "profile_shares"
+GROUP = "Group by operation, not by the tuned kernel's name, before choosing what to work on."
+SAME = "Make the table from this trace, or keep the trace it was made from."
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Findings on each table; one ``ok`` when all hold."""
-    if not ev.profiles.tables:
-        if not ev.profiles.traces:
-            return [Finding(gate=GATE, status="unknown", ids=["P01"], reason="no Top-N table lies in the folder")]
-        return [Finding(gate=GATE, status="n/a", ids=["P01"], reason="no Top-N table: the shares are those of the trace")]
-    found = [item for table in ev.profiles.tables for item in _one(ev, table)]
-    if found:
-        return found
-    words = "; ".join(f"{table.file}: {len(table.entries)} rows add up" for table in ev.profiles.tables)
-    tail = " and agree with the trace" if ev.profiles.traces else ""
-    return [
-        Finding(
-            gate=GATE,
-            status="ok",
-            ids=["P01", "P07"],
-            reason=words + tail,
-            evidence=[ev.source(t.file) for t in ev.profiles.tables],
-        )
-    ]
+    """Findings on each table, workload model and window; one ``ok`` when all hold."""
+    faults: list[Fault] = []
+    words: list[str] = []
+    shown: tuple[tuple[str, float, str], ...] = ()
+    for profile, namer in profiles(ev):
+        for table in profile.tables:
+            faults += [*profile_table.faults(ev, table, namer), *_compared(ev, profile, table, namer)]
+            words.append(f"{table.source.file}: {len(table.entries)} rows add up" + _agrees(profile))
+        for item in profile.workloads:
+            faults += profile_table.weights(ev, item)
+            words.append(f"{item.source.file}: the weights follow from launches and times")
+        faults += [*profile_wall.faults(ev, profile, namer), *profile_window.faults(ev, profile)]
+        shown = shown or figures(corrected(profile, namer), ev.policy.limits.shown)
+    if not words and not faults:
+        return [Finding(gate=GATE, status="n/a", ids=["P01"], reason="no table: the shares are those of the trace")]
+    return findings(GATE, faults, ok(ev, GATE, ["A15", "P01", "P07"], "; ".join(words) or "no table", shown))
 
 
-def _one(ev: Evidence, table: Table) -> list[Finding]:
-    return [*_arithmetic(ev, table), *_fragments(ev, table), *_editable(ev, table), *_phases(ev, table), *_parallel(ev, table)]
+def _agrees(profile: Profile) -> str:
+    return " and agree with the trace" if profile.traces else ""
 
 
-def _finding(ev: Evidence, table: Table, ids: list[str], reason: str, step: str, *, fails: bool = False) -> Finding:
-    return Finding(
-        gate=GATE,
-        status="fail" if fails else "flag",
-        situation="not_comparable" if fails else "flagged",
-        ids=ids,
-        reason=f"{table.file}: {reason}",
-        next_step=step,
-        evidence=[ev.source(table.file)],
+def _compared(ev: Evidence, profile: Profile, table: Table, namer: Namer) -> Iterator[Fault]:
+    """The table against its traces; without one, against its own rows gathered by operation."""
+    rules = ev.policy.profile
+    known = sorted({kernel.name for trace in profile.traces for kernel in trace.kernels})
+    said = told(table, namer, known, rules.symbols.cut_chars)
+    if not known:
+        yield from _dominant(ev, table, said, said, namer)
+        return
+    truth = _base(profile, table, namer, rules.total_pct)
+    matched = {item.op for item in truth.ops} & {item.op for item in said.ops}
+    if not matched:
+        words = f"{place(table.source)}: no row names an operation of {', '.join(truth.files)}: the two cannot be compared"
+        yield Fault(None, ("P01", "R18"), words, table.source, SAME)
+        return
+    yield from _foreign(ev, table, said, truth)
+    yield from _dominant(ev, table, said, truth, namer)
+    yield from _lost(ev, table, said, truth)
+
+
+def _base(profile: Profile, table: Table, namer: Namer, pct: float) -> Shares:
+    """The trace's shares of what the table divides by: with copies, or of kernels alone."""
+    kernels = sum(item.ns for trace in profile.traces for item in trace.kernels if item.kind != "copy") / 1e6
+    alone = table.total_ms is not None and kernels > 0 and abs(table.total_ms - kernels) <= pct / 100 * kernels
+    return traced(profile, namer, copies=not alone)
+
+
+def _size(ev: Evidence, points: float, worst: Situation = "not_comparable") -> Situation:
+    return worst if points >= ev.policy.profile.wrong_points else "flagged"
+
+
+def _foreign(ev: Evidence, table: Table, said: Shares, truth: Shares) -> Iterator[Fault]:
+    """More time than the trace gives: the table was not made of it."""
+    worst = max(said.ops, key=lambda item: (item.pct - truth.get(item.op), item.op), default=None)
+    points = worst.pct - truth.get(worst.op) if worst else 0.0
+    if worst is None or points < ev.policy.profile.share_points:
+        return
+    words = (
+        f"{place(table.source)}: {quoted(worst.op)} is said to take {worst.pct:.3g} %, {', '.join(truth.files)} "
+        f"gives {truth.get(worst.op):.3g} %"
     )
+    top, first = truth.ops[0], max(said.ops, key=lambda item: (item.pct, item.op))
+    wrong = first.op == worst.op and top.op != first.op
+    kind = _size(ev, points, "refuted" if wrong else "not_comparable")
+    told_ = (("said", worst.pct, "%"), ("traced", truth.get(worst.op), "%"), *figures(truth, ev.policy.limits.shown))
+    yield Fault(kind, ("P01", "R18") if wrong else ("R18",), words, table.source, SAME, figures=told_)
 
 
-def _arithmetic(ev: Evidence, table: Table) -> list[Finding]:
-    """total = calls x average, share = total / all, and no more than a hundred percent."""
-    slack = ev.policy.profile.rounding_pct / 100
-    wrong = []
-    for entry in table.entries:
-        if None not in (entry.ms, entry.calls, entry.avg_us):
-            product = (entry.calls or 0.0) * (entry.avg_us or 0.0) / 1000
-            if abs(product - (entry.ms or 0.0)) > slack * max(product, entry.ms or 0.0) + 0.001:
-                wrong.append(
-                    f"{entry.name[:60]!r}: {entry.calls:.6g} x {entry.avg_us:.6g} us are {product:.6g} ms, not {entry.ms:.6g}"
-                )
-        if table.total_ms and entry.ms is not None and entry.pct is not None:
-            share = 100 * entry.ms / table.total_ms
-            if abs(share - entry.pct) > max(slack * share, 0.06):
-                wrong.append(
-                    f"{entry.name[:60]!r}: {entry.ms:.6g} of {table.total_ms:.6g} ms are {share:.4g} %, not {entry.pct:.4g}"
-                )
-    total = sum(entry.pct or 0.0 for entry in table.entries)
-    if total > 100 * (1 + slack):
-        wrong.append(f"the shares add up to {total:.4g} %")
-    if not wrong:
-        return []
-    return [
-        _finding(ev, table, ["A15", "R21"], f"does not add up: {wrong[0]}", "Make the table again from the trace.", fails=True)
-    ]
+def _dominant(ev: Evidence, table: Table, said: Shares, truth: Shares, namer: Namer) -> Iterator[Fault]:
+    """The first row of a table is not the operation that takes the most: that one is split over many names.
+
+    Told where it lives in a closed library; where it could be worked on, the table hides what to work on.
+    """
+    if not truth.ops or not table.entries:
+        return
+    first = max(table.entries, key=lambda entry: table.pct(entry) or 0.0)
+    top = truth.ops[0]
+    op = namer(
+        whole(first.name, sorted(name for item in truth.ops for name in item.names), ev.policy.profile.symbols.cut_chars)
+    ).op
+    points = top.pct - truth.get(op)
+    if op == top.op or points < ev.policy.profile.share_points:
+        return
+    rows = sum(item.op == top.op for item in said.ops) and len(next(item.names for item in said.ops if item.op == top.op))
+    words = (
+        f"{place(table.source)}: {quoted(top.op)} takes the most, {top.pct:.3g} % under {len(top.names)} names "
+        f"({rows} rows of the table); the table's first row is {quoted(op)} with {truth.get(op):.3g} %"
+    )
+    told_ = (("names", float(len(top.names)), "names"), *figures(truth, ev.policy.limits.shown))
+    kind = "flagged" if top.origin == "closed" else _size(ev, points, "refuted")
+    yield Fault(kind, ("P01",), words, table.source, GROUP, figures=told_)
 
 
-def _shares(ev: Evidence) -> dict[str, float]:
-    """Share of each operation in all traces together, percent."""
-    total = sum(trace.total_us for trace in ev.profiles.traces)
-    found: dict[str, float] = {}
-    for trace in ev.profiles.traces:
-        for op in trace.ops:
-            found[op.name] = found.get(op.name, 0.0) + (100 * op.total_us / total if total else 0.0)
-    return found
-
-
-def _fragments(ev: Evidence, table: Table) -> list[Finding]:
-    """An operation that is split over many names in the table, so that its largest row hides its size."""
-    rules = ev.policy.profile
-    truth = _shares(ev)
-    grouped: dict[str, list[Entry]] = {}
-    for entry in table.entries:
-        grouped.setdefault(canonical(entry.name, rules), []).append(entry)
-    if not truth:
-        truth = {name: sum(item.pct or 0.0 for item in items) for name, items in grouped.items()}
-    found = []
-    top = max(sorted(truth), key=lambda name: truth[name])
-    first = max(table.entries, key=lambda entry: entry.pct or 0.0, default=None)
-    for name in sorted(truth, key=lambda item: (-truth[item], item))[:3]:
-        rows = grouped.get(name, [])
-        shown = max((entry.pct or 0.0 for entry in rows), default=0.0)
-        if truth[name] - shown > rules.share_points:
-            split = f"in {len(rows)} rows, the largest {shown:.3g} %" if rows else "in no row"
-            wrong = (
-                first is not None
-                and name == top
-                and canonical(first.name, rules) != top
-                and truth[name] - shown > rules.wrong_points
-            )
-            words = f"{name} is {truth[name]:.3g} % of the time and stands {split}"
-            step = "Group by operation, not by the tuned kernel's name, before choosing what to work on."
-            item = _finding(ev, table, ["P01"], words, step, fails=wrong)
-            found.append(_with(item, {"share": Figure(truth[name], "%"), "largest_row": Figure(shown, "%")}))
-    for name, rows in sorted(grouped.items()):
-        said = sum(entry.pct or 0.0 for entry in rows)
-        if ev.profiles.traces and said - truth.get(name, 0.0) > rules.share_points:
-            words = f"{name} is said to be {said:.3g} %, the trace gives {truth.get(name, 0.0):.3g} %"
-            found.append(
-                _finding(ev, table, ["P05", "P10"], words, "Make the table from this trace, or keep the trace it was made from.")
-            )
-    return found
-
-
-def _with(item: Finding, figures: dict[str, Figure]) -> Finding:
-    from msgspec.structs import replace
-
-    return replace(item, figures=figures)
-
-
-def _editable(ev: Evidence, table: Table) -> list[Finding]:
-    """Editable is what has a source at hand; a closed library's symbol has none."""
-    rules = ev.policy.profile
-    closed = [
-        e.name for e in table.entries if e.editable and re.search(rules.closed, e.name) and not re.search(rules.open, e.name)
-    ]
-    opened = [
-        e.name
-        for e in table.entries
-        if e.editable is False and re.search(rules.open, e.name) and not re.search(rules.closed, e.name)
-    ]
-    found = []
-    if closed:
-        words = f"{closed[0][:80]!r} is called editable and lives in a closed library"
-        found.append(_finding(ev, table, ["P07"], words, "Look where the symbol lives; choose a backend instead of editing."))
-    if opened:
-        words = f"{opened[0][:80]!r} is called closed and its source is at hand"
-        found.append(_finding(ev, table, ["P07"], words, "Mark it editable: it can be worked on."))
-    return found
-
-
-def _phases(ev: Evidence, table: Table) -> list[Finding]:
-    """A table that is nearly all prefill while the served load is nearly all decode, or the reverse."""
-    serving = dict(table.serving)
-    phased = [entry for entry in table.entries if entry.phase in ("prefill", "decode")]
-    weights = {phase: serving.get(f"analytic_{phase}_ms") for phase in ("prefill", "decode")}
-    if not phased or None in weights.values():
-        return []
-    all_ms = sum(entry.ms or 0.0 for entry in phased)
-    expected = 100 * (weights["prefill"] or 0.0) / max((weights["prefill"] or 0.0) + (weights["decode"] or 0.0), 1e-9)
-    seen = 100 * sum(entry.ms or 0.0 for entry in phased if entry.phase == "prefill") / all_ms if all_ms else expected
-    if abs(seen - expected) <= ev.policy.profile.phase_points:
-        return []
-    words = f"biased window: prefill is {seen:.3g} % of it and {expected:.3g} % of the served load"
-    return [
-        _finding(ev, table, ["P05"], words, "Profile a window that holds prefill and decode as the load does, or weight by it.")
-    ]
-
-
-def _parallel(ev: Evidence, table: Table) -> list[Finding]:
-    if table.world < 2 or any(family(entry.name, ev.policy.profile) == "collective" for entry in table.entries):
-        return []
-    if any(op.family == "collective" for trace in ev.profiles.traces for op in trace.ops):
-        return []
-    words = f"profiled on {table.world} devices, and no collective stands in it"
-    return [_finding(ev, table, ["P08"], words, "Profile a rank that takes part in the all-reduce, and list it.")]
+def _lost(ev: Evidence, table: Table, said: Shares, truth: Shares) -> Iterator[Fault]:
+    """An operation of which the table shows only some of the names, because the others fell below its last row."""
+    for item in truth.ops[: ev.policy.limits.shown]:
+        points = item.pct - said.get(item.op)
+        if points < ev.policy.profile.share_points:
+            continue
+        words = (
+            f"{place(table.source)}: {quoted(item.op)} takes {item.pct:.3g} % under {len(item.names)} names, "
+            f"the table shows {said.get(item.op):.3g} % of it"
+        )
+        told_ = (("shown", said.get(item.op), "%"), ("traced", item.pct, "%"), ("names", float(len(item.names)), "names"))
+        yield Fault(_size(ev, points), ("P01",), words, table.source, GROUP, figures=told_)

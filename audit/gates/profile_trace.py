@@ -1,166 +1,146 @@
-"""Profile scope, the trace itself: can its times be believed, and are they the time that a user waits?"""
+"""Profile scope, the trace itself: can its times be believed, is all of the work in it, and does the device idle meanwhile?"""
 
 from __future__ import annotations
 
-from audit.contract import Figure, Finding
+from collections import defaultdict
+from collections.abc import Iterator
+from statistics import median
+
+from audit.contract import Finding, Situation, Source
 from audit.evidence import Evidence
-from audit.intake.traces import Op, TraceFacts
+from audit.gates.harness import Fault
+from audit.gates.profile_ops import figures, findings, ok, profiles, quoted, traced
+from audit.intake.profiles import Profile
+from audit.intake.symbols import Namer
+from audit.intake.traces import Trace
 
 GATE = "profile_trace"
+AGAIN = "Record the trace again: shares of a trace with broken times mean nothing."
+NO_GRAPHS = "Profile once with graphs off (or with kernels inside graphs traced), and route on that."
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Findings on each trace; one ``ok`` when all hold."""
-    if not ev.profiles.traces and not ev.profiles.tables:
+    """Findings on each trace; one ``ok`` with what they hold when all can be believed."""
+    if not ev.profiles.items:
         step = "Put a torch trace (*.trace.json, *.trace.json.gz) or a Top-N table (profile_topN.json) into the folder."
-        return [
-            Finding(
-                gate=GATE, status="unknown", ids=["P01"], reason="no trace and no Top-N table lies in the folder", next_step=step
-            )
-        ]
-    if not ev.profiles.traces:
-        reason = "no trace: the shares of the table cannot be derived again, only its arithmetic"
-        return [Finding(gate=GATE, status="unknown", ids=["P01"], required=False, reason=reason)]
-    found = [item for trace in ev.profiles.traces for item in _one(ev, trace)]
-    if found:
-        return found
-    words = "; ".join(_words(trace) for trace in ev.profiles.traces)
-    return [
-        Finding(
-            gate=GATE, status="ok", ids=["P06", "P11"], reason=words, evidence=[ev.source(t.file) for t in ev.profiles.traces]
+        words = "no trace and no Top-N table lies in the folder"
+        return [Finding(gate=GATE, status="unknown", ids=["P01"], reason=words, next_step=step)]
+    faults: list[Fault] = []
+    told: list[str] = []
+    shown: tuple[tuple[str, float, str], ...] = ()
+    for profile, namer in profiles(ev):
+        if not profile.traces:
+            reason = f"{profile.dir}: no trace: what the table says can be added up, not derived again"
+            step = "Keep the trace beside the table."
+            faults.append(Fault(None, ("P01", "P06"), reason, Source(profile.dir), step, required=False))
+        for trace in profile.traces:
+            faults += [*_empty(ev, trace), *_durations(ev, trace), *_graphs(ev, trace), *_steps(ev, trace)]
+            faults += _shapes(ev, profile, trace)
+            told.append(_words(profile, trace, namer))
+        shown = shown or figures(traced(profile, namer), ev.policy.limits.shown)
+    return findings(GATE, faults, ok(ev, GATE, ["P03", "P04", "P06"], "; ".join(told) or "tables only", shown))
+
+
+def _words(profile: Profile, trace: Trace, namer: Namer) -> str:
+    shares = traced(Profile(profile.dir, (trace,)), namer)
+    top = ", ".join(f"{quoted(item.op)} {item.pct:.3g} %" for item in shares.ops[:3])
+    if not trace.device:
+        return f"{trace.file}: no device in it; of the CPU's own time {top}"
+    return f"{trace.file}: {top} of {trace.total_ns / 1e6:.4g} ms; the device is busy {_busy_pct(trace):.3g} % of the span"
+
+
+def _busy_pct(trace: Trace) -> float:
+    return 100 * trace.busy_ns / trace.span_ns if trace.span_ns else 100.0
+
+
+def _empty(ev: Evidence, trace: Trace) -> Iterator[Fault]:
+    """Events that hold no time at all."""
+    lost = 100 * trace.timeless / max(trace.timeless + trace.launches, 1)
+    if not trace.total_ns:
+        words = f"{trace.file}: no kernel and no operator with a duration: this trace holds no time"
+        yield Fault(None, ("P03",), words, ev.source(trace.file), "Profile a worker process while it serves.")
+    elif lost > ev.policy.profile.timeless_pct:
+        words = (
+            f"{trace.file}: {trace.timeless} of {trace.timeless + trace.launches} kernels have no duration: shares leave them out"
         )
-    ]
+        yield Fault(None, ("P06",), words, ev.source(trace.file), AGAIN, figures=(("kernels_without_duration", lost, "%"),))
 
 
-def _words(trace: TraceFacts) -> str:
-    top = (
-        ", ".join(f"{op.name} {100 * op.total_us / trace.total_us:.3g} %" for op in trace.ops[:3])
-        if trace.total_us
-        else "no time"
-    )
-    kind = (
-        f"device busy {_busy(trace):.3g} % of {trace.span_us / 1000:.4g} ms"
-        if trace.device
-        else "the CPU's own time (no device in the trace)"
-    )
-    return f"{trace.file}: {top}; {kind}"
+def _durations(ev: Evidence, trace: Trace) -> Iterator[Fault]:
+    """Events still running after their successor, or one launch that owns the trace."""
+    rules, over, top = ev.policy.profile, trace.overrun, trace.longest
+    if over.events:
+        share = 100 * over.ns / trace.total_ns
+        words = (
+            f"corrupt durations: {trace.file}: {over.events} events end after the whole of the next one on their stream, "
+            f"{quoted(over.name)!r} by {over.worst_ns / 1000:.6g} us: {share:.3g} % of all time"
+        )
+        kind: Situation = "not_comparable" if share > rules.overrun_pct else "flagged"
+        yield Fault(kind, ("P06",), words, ev.source(trace.file), AGAIN, figures=(("overrun", share, "%"),))
+    if top is None or trace.launches < rules.one_event_min or not trace.total_ns:
+        return
+    share, usual = 100 * top.ns / trace.total_ns, top.usual_ns
+    if share > rules.one_event_pct and (usual is None or top.ns > rules.one_event_times * usual):
+        other = "no other launch of it" if usual is None else f"others of its name take {usual / 1000:.6g} us"
+        words = (
+            f"corrupt durations: {trace.file}: one launch of {quoted(top.name)!r} takes {top.ns / 1000:.6g} us, "
+            f"{share:.3g} % of all time; {other}"
+        )
+        yield Fault("not_comparable", ("P06",), words, ev.source(trace.file), AGAIN, figures=(("one_event", share, "%"),))
 
 
-def _busy(trace: TraceFacts) -> float:
-    return 100 * trace.busy_us / trace.span_us if trace.span_us else 100.0
-
-
-def _one(ev: Evidence, trace: TraceFacts) -> list[Finding]:
-    return [*_durations(ev, trace), *_graphs(ev, trace), *_shapes(ev, trace), *_wall(ev, trace), *_steps(ev, trace)]
-
-
-def _flag(
-    ev: Evidence, trace: TraceFacts, ids: list[str], words: tuple[str, str], figures: dict[str, Figure] | None = None
-) -> Finding:
-    reason, step = words
-    return Finding(
-        gate=GATE,
-        status="flag",
-        situation="flagged",
-        ids=ids,
-        reason=f"{trace.file}: {reason}",
-        next_step=step,
-        figures=figures or {},
-        evidence=[ev.source(trace.file)],
-    )
-
-
-def _durations(ev: Evidence, trace: TraceFacts) -> list[Finding]:
-    """Events that overlap their successor on one stream, or a single launch that owns the trace: a broken clock."""
-    rules = ev.policy.profile
-    single = next((op for op in trace.ops if op.calls == 1 and 100 * op.total_us > rules.one_event_pct * trace.total_us), None)
-    if not trace.overruns and (single is None or len(trace.ops) < 2):
-        return []
-    if trace.overruns:
-        name, over = trace.overruns[0]
-        words = f"{len(trace.overruns)} events reach beyond their successor on the same stream, {name[:120]!r} by {over:.6g} us"
+def _graphs(ev: Evidence, trace: Trace) -> Iterator[Fault]:
+    """Replayed graphs whose kernels are not in the trace; kernels without a link to a call may be theirs."""
+    rules, seen = ev.policy.profile, trace.graphs
+    silent = 100 * seen.silent / seen.launches if seen.launches else 0.0
+    hidden = silent > rules.graph_pct and seen.unlinked < seen.silent
+    empty = [step for step in trace.steps if step.kernels == 0]
+    bare = 100 * len(empty) / len(trace.steps) if trace.steps else 0.0
+    if hidden:
+        words = f"{seen.silent} of {seen.launches} graph launches show no kernel"
+    elif trace.device and bare > rules.graph_pct and len(empty) < len(trace.steps):
+        words = f"{len(empty)} of {len(trace.steps)} steps show no kernel, {empty[0].label[:80]!r} among them"
     else:
-        assert single is not None  # noqa: S101 - the branch above
-        words = f"one launch of {single.name!r} owns {100 * single.total_us / trace.total_us:.3g} % of the time"
-    return [
-        Finding(
-            gate=GATE,
-            status="fail",
-            situation="not_comparable",
-            ids=["P06"],
-            reason=f"corrupt durations: {trace.file}: {words}",
-            next_step="Record the trace again; shares of a trace with broken times mean nothing.",
-            evidence=[ev.source(trace.file)],
-        )
-    ]
+        return
+    share = silent if hidden else bare
+    kind: Situation = "not_comparable" if share > rules.graph_fail_pct else "flagged"
+    words = f"{trace.file}: {words}: the work inside is missing from every share"
+    yield Fault(kind, ("P03",), words, ev.source(trace.file), NO_GRAPHS, figures=(("hidden", share, "%"),))
 
 
-def _graphs(ev: Evidence, trace: TraceFacts) -> list[Finding]:
-    if not trace.graph_launches or trace.replayed == trace.graph_launches:
-        return []
-    words = f"{trace.graph_launches - trace.replayed} of {trace.graph_launches} graph launches show no kernel"
-    return [
-        _flag(ev, trace, ["P03"], (words, "Profile with graphs off, or with kernel tracing inside graphs, and route on that."))
-    ]
-
-
-def _shapes(ev: Evidence, trace: TraceFacts) -> list[Finding]:
-    share = 100 * sum(op.blank_us for op in trace.ops) / trace.total_us if trace.total_us else 0.0
-    if share <= ev.policy.profile.blank_pct:
-        return []
-    words = f"{share:.3g} % of the time carries no shapes: no roofline can be drawn from it"
-    step = "Record shapes (record_shapes=True), or profile once with graphs off."
-    return [_flag(ev, trace, ["P02"], (words, step), {"blank": Figure(share, "%")})]
-
-
-def _wall(ev: Evidence, trace: TraceFacts) -> list[Finding]:
-    """Shares of busy time where the device idles are no shares of the time a user waits."""
+def _steps(ev: Evidence, trace: Trace) -> Iterator[Fault]:
+    """Steps of one label hold alike many kernels; the first and the last may be cut by the window."""
     rules = ev.policy.profile
-    if not trace.device or not trace.span_us:
-        return []
-    found = []
-    idle = 100 - _busy(trace)
-    if idle > rules.idle_pct and trace.ops:
-        top = trace.ops[0]
-        wall = 100 * top.total_us / trace.span_us
-        words = f"the device idles {idle:.3g} % of the time: {top.name} is {wall:.3g} % of wall time, not {_pct(trace, top):.3g}"
-        figures = {"idle": Figure(idle, "%"), "top_wall_share": Figure(wall, "%")}
-        found.append(_flag(ev, trace, ["P11", "P08"], (words, "Quote wall shares, or make the host faster first."), figures))
-    hidden = 100 * (trace.copies_us + trace.collectives_us) / trace.total_us if trace.total_us else 0.0
-    told = any(
-        "mem" in entry.name.lower() or "nccl" in entry.name.lower() or "reduce" in entry.name.lower()
-        for t in ev.profiles.tables
-        for entry in t.entries
-    )
-    if hidden > rules.hidden_pct and ev.profiles.tables and not told:
-        words = f"copies and collectives take {hidden:.3g} % of the device's time, and no table mentions them"
-        found.append(
-            _flag(ev, trace, ["P08"], (words, "List copies and collectives beside the kernels."), {"hidden": Figure(hidden, "%")})
+    counts: dict[str, list[int]] = defaultdict(list)
+    for step in trace.steps[1:-1]:
+        if step.kernels:
+            counts[step.label].append(step.kernels)
+    for label, items in sorted(counts.items()):
+        usual = median(items)
+        short = [count for count in items if count < usual * (1 - rules.steps_pct / 100)]
+        if len(items) < rules.steps_min or not short:
+            continue
+        words = (
+            f"{trace.file}: {len(short)} of {len(items)} steps {label[:80]!r} hold as few as {min(short)} kernels, "
+            f"the others {usual:g}: some of the work was not traced"
         )
-    return found
+        step_ = "Record whole steps, with a buffer that holds all of their kernels."
+        yield Fault(
+            "flagged", ("P04", "M26"), words, ev.source(trace.file), step_, figures=(("fewest", float(min(short)), "kernels"),)
+        )
+        return
 
 
-def _pct(trace: TraceFacts, op: Op) -> float:
-    return 100 * op.total_us / trace.total_us if trace.total_us else 0.0
-
-
-def _steps(ev: Evidence, trace: TraceFacts) -> list[Finding]:
-    """Steps of one kind hold about the same number of kernels, and as many were seen as the table counts."""
-    found = []
-    kinds: dict[str, list[int]] = {}
-    for name, kernels in trace.steps:
-        kinds.setdefault("".join("#" if char.isdigit() else char for char in name), []).append(kernels)
-    for kind, counts in sorted(kinds.items()):
-        low, high = min(counts), max(counts)
-        if len(counts) >= 3 and high - low > ev.policy.profile.steps_pct / 100 * high:
-            words = f"steps {kind!r} hold {low} to {high} kernels: some were not traced"
-            found.append(_flag(ev, trace, ["P04", "M26"], (words, "Record whole steps, each with all of its kernels.")))
-            break
-    serving = {key: value for table in ev.profiles.tables for key, value in table.serving}
-    asked = serving.get("n_prefill_steps", 0.0) + serving.get("n_decode_steps", 0.0)
-    seen = len([kernels for _, kernels in trace.steps if kernels])
-    if asked and seen and abs(asked - seen) > ev.policy.profile.steps_pct / 100 * max(asked, seen):
-        words = f"the trace holds {seen} steps, the table divides by {asked:.6g}"
-        figures = {"seen": Figure(seen, "steps"), "counted": Figure(asked, "steps")}
-        found.append(_flag(ev, trace, ["P12"], (words, "Count steps from the scheduler, and divide by those."), figures))
-    return found
+def _shapes(ev: Evidence, profile: Profile, trace: Trace) -> Iterator[Fault]:
+    """Time of kernels whose shapes nobody knows; it matters to a table or a routed list, not to the shares."""
+    kernels = sum(item.ns for item in trace.kernels if item.kind != "copy")
+    share = 100 * sum(item.blank_ns for item in trace.kernels) / kernels if kernels else 0.0
+    if share <= ev.policy.profile.blank_pct:
+        return
+    used = bool(profile.tables or profile.workloads or profile.routed)
+    why = "replayed graphs carry none" if trace.graphs.launches else "no operator with Input Dims is linked to them"
+    words = f"{trace.file}: {share:.3g} % of the kernels' time has no shapes ({why}): no roofline, and no shape to benchmark"
+    step = "Record shapes (record_shapes=True) in one window with graphs off."
+    kind: Situation | None = "flagged" if used else None
+    found = Fault(kind, ("P02",), words, ev.source(trace.file), step, figures=(("without_shapes", share, "%"),))
+    yield found if used else found._replace(required=False)

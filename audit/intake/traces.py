@@ -1,36 +1,36 @@
-"""torch profiler traces (Chrome format, plain or gzip): time by operation, busy time, and what is wrong with the events."""
+"""torch profiler traces (Chrome format, plain or gzip): time by kernel, busy time, steps, and what is wrong with the events."""
 
 from __future__ import annotations
 
-import bisect
-import itertools
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from audit.errors import DamageError
+from audit.intake import timeline
+from audit.intake.timeline import Busy, Event, Longest, Overrun, Step
 from audit.policy import Profiling
 
-DEVICE = ("kernel", "gpu_memcpy", "gpu_memset")
-STEPS = ("user_annotation", "gpu_user_annotation")
+GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+_DIMS = re.compile(rb"\d")
+_CHUNK = 1 << 20
 
 
-class _Args(Struct):
-    """The arguments of an event that matter."""
+class _Args(Struct, gc=False):
+    external: int | str | None = msgspec.field(name="External id", default=None)
+    old_external: int | str | None = msgspec.field(name="external id", default=None)
+    correlation: int | str | None = None
+    dims: msgspec.Raw = msgspec.field(name="Input Dims", default_factory=msgspec.Raw)
 
-    external: int | None = msgspec.field(name="External id", default=None)
-    correlation: int | None = None
-    dims: list[object] | None = msgspec.field(name="Input Dims", default=None)
 
-
-class _Event(Struct):
-    """One event; times in microseconds."""
+class _Event(Struct, gc=False):
+    """One event as written; times in microseconds."""
 
     ph: str = ""
     name: str = ""
@@ -42,232 +42,224 @@ class _Event(Struct):
     args: _Args | None = None
 
 
+Records = dict[str, list[_Event]]
+"""Complete events by category."""
+
+
+class _Distributed(Struct):
+    world_size: int | None = None
+
+
 class _Trace(Struct):
-    """A whole trace."""
-
     traceEvents: list[_Event]
+    distributedInfo: _Distributed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
-    """One operation: every launch of every variant of it. Times in microseconds."""
+class Kernel(NamedTuple):
+    """All launches under one raw name; ``kind`` is kernel, copy or cpu."""
 
     name: str
-    family: str
-    total_us: float
+    kind: str
     calls: int
-    variants: int
-    """Distinct raw names behind it."""
-    blank_us: float
+    ns: int
+    blank_ns: int
     """Time of launches without shapes."""
-    raw: str
-    """The raw name of the variant that took the most time."""
+
+
+class Graphs(NamedTuple):
+    """Graph launches, those of which no kernel is seen, and kernels that no recorded call launched (replayed without a link)."""
+
+    launches: int
+    silent: int
+    unlinked: int
 
 
 @dataclass(frozen=True, slots=True)
-class TraceFacts:
-    """What one trace holds. Times in microseconds; on a trace without a device the operations are the CPU's own time."""
+class Trace:
+    """What one trace holds. Without a device, the operators of the CPU with their own time stand for kernels."""
 
     file: str
     device: bool
-    ops: tuple[Op, ...]
-    total_us: float
-    busy_us: float
-    """Union of device activity over all streams of a device, summed over devices."""
-    span_us: float
-    """From the first to the last event, summed over devices."""
-    copies_us: float
-    collectives_us: float
-    graph_launches: int
-    replayed: int
-    """Graph launches that any kernel of the trace answers to."""
-    steps: tuple[tuple[str, int], ...]
-    """Step annotations in order, with the number of kernels launched inside."""
-    overruns: tuple[tuple[str, float], ...] = field(default=())
-    """Events that reach beyond the start of their successor on the same stream, and by how much."""
+    kernels: tuple[Kernel, ...]
+    """By time, longest first."""
+    devices: tuple[Busy, ...]
+    steps: tuple[Step, ...]
+    graphs: Graphs
+    overrun: Overrun
+    longest: Longest | None
+    timeless: int
+    """Kernels without a duration: they count nowhere else."""
+    world: int | None
+    """Ranks, where the trace says so."""
+
+    @property
+    def total_ns(self) -> int:
+        """Time of all kernels and copies."""
+        return sum(item.ns for item in self.kernels)
+
+    @property
+    def busy_ns(self) -> int:
+        """Time in which anything ran, over all devices."""
+        return sum(item.busy_ns for item in self.devices)
+
+    @property
+    def span_ns(self) -> int:
+        """First event to last, over all devices."""
+        return sum(item.span_ns for item in self.devices)
+
+    @property
+    def launches(self) -> int:
+        """Kernels and copies."""
+        return sum(item.calls for item in self.kernels)
 
 
 def unpack(data: bytes, rules: Profiling) -> bytes:
-    """The bytes of a trace, unpacked where they are gzip. Raises DamageError on a bomb or a file that was cut off."""
-    if not data.startswith(b"\x1f\x8b"):
+    """The bytes of a trace, unpacked in steps where they are gzip. Raises DamageError on a bomb or a file that was cut off."""
+    if not data.startswith(GZIP):
         return data
-    stream = zlib.decompressobj(31)
-    try:
-        found = stream.decompress(data, rules.unpacked_bytes + 1)
-    except zlib.error as error:
-        raise DamageError(f"not gzip: {error}") from error
-    if len(found) > rules.unpacked_bytes or len(found) > rules.unpack_ratio * max(len(data), 1024):
-        raise DamageError(f"unpacks to more than {min(rules.unpacked_bytes, rules.unpack_ratio * len(data))} bytes: refused")
-    if not stream.eof:
-        raise DamageError("cut off: the gzip stream does not end")
-    return found
+    most = min(rules.unpacked_bytes, max(rules.unpack_floor, rules.unpack_ratio * len(data)))
+    found, rest = bytearray(), data
+    while rest:
+        stream = zlib.decompressobj(31)
+        while rest or stream.unconsumed_tail:
+            try:
+                found += stream.decompress(stream.unconsumed_tail or rest, _CHUNK)
+            except zlib.error as error:
+                raise DamageError(f"not a whole gzip file: {error}") from error
+            rest = b""
+            if len(found) > most:
+                raise DamageError(f"{len(data)} bytes unpack to more than {most}: refused")
+            if stream.eof:
+                break
+        if not stream.eof:
+            raise DamageError("cut off: the gzip stream does not end", ids=("R14",))
+        rest = stream.unused_data.lstrip(b"\0")
+        if rest and not rest.startswith(GZIP):
+            raise DamageError("something after the end of the gzip stream")
+    return bytes(found)
 
 
-def parse(data: bytes, file: str, rules: Profiling) -> TraceFacts:
+def parse(data: bytes, file: str, rules: Profiling) -> Trace:
     """The facts of one trace. Raises DamageError on what is no trace, or on events that cannot have happened."""
-    try:
-        if data.lstrip()[:1] == b"[":
-            events = msgspec.json.decode(data, type=list[_Event])
-        else:
-            events = msgspec.json.decode(data, type=_Trace).traceEvents
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DamageError(f"not a whole torch trace: {error}") from error
-    whole = [event for event in events if event.ph == "X" and event.ts is not None]
-    for event in whole:
-        if event.dur is not None and event.dur < 0:
-            raise DamageError(f"an event of {event.dur} us: {event.name[:80]!r}", ids=("P06",))
-    device = any(event.cat == "kernel" for event in whole)
-    timed = [event for event in whole if event.cat in DEVICE] if device else [event for event in whole if event.cat == "cpu_op"]
-    own = [event.dur or 0.0 for event in timed] if device else _own_time(timed)
-    shaped = {event.args.external for event in whole if event.cat == "cpu_op" and event.args and _has_dims(event.args)}
-    ops = _ops(timed, own, shaped, rules, device=device)
-    launches = {
-        event.args.correlation
-        for event in whole
-        if event.cat == "cuda_runtime" and "GraphLaunch" in event.name and event.args and event.args.correlation is not None
-    }
-    answered = {event.args.correlation for event in timed if event.args and event.args.correlation is not None}
-    return TraceFacts(
+    whole = _decode(data)
+    sorted_ = _by_category(whole.traceEvents)
+    kernels, timeless = _timed(sorted_, [*rules.kernel_cats, *rules.copy_cats])
+    device = any(event.kind in rules.kernel_cats for event, _ in kernels)
+    spans = kernels
+    if not device:
+        spans, timeless = _timed(sorted_, ["cpu_op"])
+        kernels = _own(spans)
+    calls, _ = _timed(sorted_, rules.launch_cats)
+    events = [event for event, _ in kernels]
+    return Trace(
         file=file,
         device=device,
-        ops=ops,
-        total_us=sum(op.total_us for op in ops),
-        busy_us=sum(_union(group) for group in _by(timed, tids=False).values()),
-        span_us=sum(_span(group) for group in _by(timed, tids=False).values()),
-        copies_us=sum(event.dur or 0.0 for event in timed if event.cat in ("gpu_memcpy", "gpu_memset")),
-        collectives_us=sum(op.total_us for op in ops if op.family == "collective"),
-        graph_launches=len(launches),
-        replayed=len(launches & answered),
-        steps=_steps(whole, timed),
-        overruns=_overruns(timed, rules) if device else (),
+        kernels=_by_name(kernels, sorted_, rules, device=device),
+        devices=timeline.busy(event for event, _ in spans),
+        steps=_steps(sorted_, events, [event for event, _ in calls], rules, device=device),
+        graphs=_graphs(events, [event for event, _ in calls], rules) if device else Graphs(0, 0, 0),
+        overrun=timeline.overrun(events, round(1000 * rules.overrun_us)) if device else Overrun(0, 0, "", 0),
+        longest=timeline.longest(events) if device and events else None,
+        timeless=timeless,
+        world=whole.distributedInfo.world_size if whole.distributedInfo else None,
     )
 
 
-def _has_dims(args: _Args) -> bool:
-    return bool(args.dims) and any(bool(item) for item in args.dims or ())
+def _decode(data: bytes) -> _Trace:
+    text = data[len(BOM) :] if data.startswith(BOM) else data
+    try:
+        if text[:64].lstrip().startswith(b"["):
+            return _Trace(msgspec.json.decode(text, type=list[_Event]))
+        return msgspec.json.decode(text, type=_Trace)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        cut = "truncated" in str(error)
+        raise DamageError(f"not a whole torch trace: {str(error)[:200]}", ids=("R14",) if cut else ()) from error
 
 
-def _own_time(events: Sequence[_Event]) -> list[float]:
-    """Time of each CPU operation without that of the operations inside it, by thread."""
-    own = [event.dur or 0.0 for event in events]
-    for group in _indices(events).values():
-        stack: list[int] = []
-        for index in sorted(group, key=lambda at: (events[at].ts or 0.0, -(events[at].dur or 0.0))):
-            start = events[index].ts or 0.0
-            while stack and (events[stack[-1]].ts or 0.0) + (events[stack[-1]].dur or 0.0) <= start:
-                stack.pop()
-            if stack:
-                own[stack[-1]] -= events[index].dur or 0.0
-            stack.append(index)
-    return own
-
-
-def _indices(events: Sequence[_Event]) -> dict[tuple[str, str], list[int]]:
-    found: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, event in enumerate(events):
-        found[(str(event.pid), str(event.tid))].append(index)
-    return found
-
-
-def _by(events: Sequence[_Event], *, tids: bool) -> dict[tuple[str, str], list[_Event]]:
-    found: dict[tuple[str, str], list[_Event]] = defaultdict(list)
+def _by_category(events: Sequence[_Event]) -> Records:
+    """Complete events by category; marks, flows and names of threads are left out."""
+    found: Records = defaultdict(list)
     for event in events:
-        found[(str(event.pid), str(event.tid) if tids else "")].append(event)
+        if event.ph == "X":
+            found[event.cat].append(event)
     return found
 
 
-def _union(events: Sequence[_Event]) -> float:
-    total, end = 0.0, float("-inf")
-    for event in sorted(events, key=lambda item: item.ts or 0.0):
-        start, stop = event.ts or 0.0, (event.ts or 0.0) + (event.dur or 0.0)
-        if stop > end:
-            total += stop - max(start, end)
-            end = stop
-    return total
+def _timed(events: Records, cats: Sequence[str]) -> tuple[list[tuple[Event, _Event]], int]:
+    """Events of some categories, each beside its record; and how many lack a duration."""
+    found, timeless = [], 0
+    for event in (item for cat in cats for item in events.get(cat, ())):
+        if event.ts is None:
+            raise DamageError(f"an event without a time: {event.name[:80]!r}", ids=("P06",))
+        if event.dur is None:
+            timeless += 1
+            continue
+        if event.dur < 0:
+            raise DamageError(f"an event of {event.dur:g} us: {event.name[:80]!r}", ids=("P06",))
+        link = event.args.correlation if event.args else None
+        start, ns = round(event.ts * 1000), round(event.dur * 1000)
+        found.append((Event(event.name, start, ns, str(event.pid), str(event.tid), link, event.cat), event))
+    return found, timeless
 
 
-def _span(events: Sequence[_Event]) -> float:
-    return max((item.ts or 0.0) + (item.dur or 0.0) for item in events) - min(item.ts or 0.0 for item in events)
+def _own(spans: list[tuple[Event, _Event]]) -> list[tuple[Event, _Event]]:
+    """Operators of the CPU with their own time."""
+    numbered = [event._replace(launch=at) for at, (event, _) in enumerate(spans)]
+    records = [record for _, record in spans]
+    return [(event._replace(launch=None), records[int(event.launch or 0)]) for event in timeline.own_ns(numbered)]
 
 
-def _ops(
-    events: Sequence[_Event], own: Sequence[float], shaped: set[int | None], rules: Profiling, *, device: bool
-) -> tuple[Op, ...]:
-    times: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    calls: dict[str, int] = defaultdict(int)
-    blank: dict[str, float] = defaultdict(float)
-    for event, dur in zip(events, own, strict=True):
-        name = canonical(event.name, rules)
-        times[name][event.name] += dur
-        calls[name] += 1
-        args = event.args
-        known = args is not None and (args.external in shaped if device else _has_dims(args))
-        if not known and event.cat in ("kernel", "cpu_op"):
-            blank[name] += dur
-    found = [
-        Op(
-            name,
-            family(name, rules),
-            sum(raw.values()),
-            calls[name],
-            len(raw),
-            blank[name],
-            max(raw, key=lambda key: (raw[key], key)),
-        )
-        for name, raw in times.items()
-    ]
-    return tuple(sorted(found, key=lambda op: (-op.total_us, op.name)))
+def _has_dims(event: _Event) -> bool:
+    return event.args is not None and _DIMS.search(event.args.dims) is not None
 
 
-def _steps(whole: Sequence[_Event], timed: Sequence[_Event]) -> tuple[tuple[str, int], ...]:
-    marks = [
-        event
-        for event in whole
-        if event.cat in STEPS and re.search(r"(?i)step|execute_context|forward|decode|prefill", event.name)
-    ]
-    marks.sort(key=lambda event: (event.ts or 0.0, event.name))
-    starts = sorted(event.ts or 0.0 for event in timed)
-    found = []
-    for mark in marks:
-        begin, end = mark.ts or 0.0, (mark.ts or 0.0) + (mark.dur or 0.0)
-        found.append((mark.name, bisect.bisect_left(starts, end) - bisect.bisect_left(starts, begin)))
-    return tuple(found)
+def _external(event: _Event) -> int | str | None:
+    if event.args is None:
+        return None
+    return event.args.external if event.args.external is not None else event.args.old_external
 
 
-def _overruns(timed: Sequence[_Event], rules: Profiling) -> tuple[tuple[str, float], ...]:
-    found = []
-    for group in _by(timed, tids=True).values():
-        ordered = sorted(group, key=lambda item: item.ts or 0.0)
-        for one, other in itertools.pairwise(ordered):
-            over = (one.ts or 0.0) + (one.dur or 0.0) - (other.ts or 0.0)
-            if over > rules.overrun_us:
-                found.append((one.name[:200], over))
-    return tuple(sorted(found, key=lambda item: (-item[1], item[0]))[:20])
+def _by_name(kernels: Sequence[tuple[Event, _Event]], events: Records, rules: Profiling, *, device: bool) -> tuple[Kernel, ...]:
+    shaped = {_external(event) for event in events.get("cpu_op", ()) if _has_dims(event)} - {None}
+    calls: dict[tuple[str, str], int] = defaultdict(int)
+    total: dict[tuple[str, str], int] = defaultdict(int)
+    blank: dict[tuple[str, str], int] = defaultdict(int)
+    for event, record in kernels:
+        kind = "cpu" if not device else "kernel" if event.kind in rules.kernel_cats else "copy"
+        key = (event.name, kind)
+        calls[key] += 1
+        total[key] += event.ns
+        known = _external(record) in shaped if device else _has_dims(record)
+        blank[key] += 0 if known or kind == "copy" else event.ns
+    found = [Kernel(*key, calls[key], total[key], blank[key]) for key in total]
+    return tuple(sorted(found, key=lambda item: (-item.ns, item.name, item.kind)))
 
 
-@lru_cache(maxsize=16384)
-def _clean(name: str, strip: tuple[str, ...]) -> str:
-    text = name.strip()
-    for pattern in strip:
-        text = re.sub(pattern, "", text)
-    depth, kept = 0, []
-    for char in text:
-        depth += (char in "<(") - (char in ">)")
-        if depth == 0 and char not in ">)":
-            kept.append(char)
-    text = "".join(kept).strip().rpartition("::")[2] or "".join(kept).strip()
-    return text.removeprefix("void ").strip(" _") or name.strip()
+def _graphs(kernels: Sequence[Event], calls: Sequence[Event], rules: Profiling) -> Graphs:
+    seen = {event.launch for event in kernels}
+    linked = {event.launch for event in calls if event.launch is not None}
+    replays = {event.launch for event in calls if rules.graph_launch in event.name and event.launch is not None}
+    unlinked = sum(event.launch not in linked for event in kernels) if linked else 0
+    return Graphs(len(replays), len(replays - seen), unlinked)
 
 
-def canonical(name: str, rules: Profiling) -> str:
-    """One name for all variants of an operation: template arguments, tile sizes and tuning suffixes dropped, families folded."""
-    cleaned = _clean(name, tuple(rules.strip))
-    for label, pattern in rules.fold.items():
-        if re.search(pattern, name):
-            return label
-    return cleaned
+def _steps(
+    events: Records, kernels: Sequence[Event], calls: Sequence[Event], rules: Profiling, *, device: bool
+) -> tuple[Step, ...]:
+    """Steps by the CPU's annotations where launches can be told to them, else by the device's."""
+    patterns = [re.compile(item) for item in rules.steps]
 
+    def marks(cat: str) -> Iterator[timeline.Mark]:
+        for event, _ in _timed(events, [cat])[0]:
+            if (found := timeline.mark(event, patterns, rules.modes)) is not None:
+                yield found
 
-def family(name: str, rules: Profiling) -> str:
-    """The family of an operation by the policy's patterns, else ``other``."""
-    return next((label for label, pattern in rules.families.items() if re.search(pattern, name)), "other")
+    host = list(marks("user_annotation"))
+    if not device:
+        return timeline.steps(host, kernels, None)
+    launched = {event.launch: event.start for event in calls if event.launch is not None}
+    if host and launched:
+        return timeline.steps(host, kernels, launched)
+    if found := list(marks("gpu_user_annotation")):
+        return timeline.steps(found, kernels, None)
+    return tuple(step._replace(kernels=None) for step in timeline.steps(host, [], None))

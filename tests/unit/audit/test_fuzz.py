@@ -49,7 +49,7 @@ def read(line: bytes) -> Row | None:
     if not isinstance(found[0].value, dict):
         return None
     try:
-        return dialects.parse(found[0].value, 0, Source("x", None, 1), POLICY)
+        return dialects.parse(found[0].value, 0, Source("x", None, 1), POLICY.tolerance.unit_ratio)
     except DamageError:
         return None
 

@@ -51,7 +51,7 @@ def test_one_audit_after_another_sees_nothing_of_it(tmp_path: Path) -> None:
         assert store._idle[-1].link.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]  # noqa: S608 - our own names
 
 
-def test_two_at_once_are_apart(tmp_path: Path) -> None:
+def test_two_at_once_are_apart() -> None:
     """A store opened while another is in use has a database of its own; one that ends in an error is not used again."""
     with Store(thrifty=False) as first, Store(thrifty=False) as second:
         first._insert("config", [("ref", ".", 0, "key", "1", "file", 1)])
