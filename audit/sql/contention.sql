@@ -5,7 +5,7 @@ WITH weighted AS (
            s.top_cores, greatest(0.0, least(s.t_unix, r.end_unix) - greatest(s.t_unix - $sample_s, r.start_unix)) AS weight
     FROM rows r LEFT JOIN samples s
       ON s.leg = r.leg AND s.launch = r.launch AND s.t_unix > r.start_unix AND s.t_unix - $sample_s < r.end_unix
-    WHERE r.start_unix IS NOT NULL
+    WHERE r.usage_in IS NOT NULL
 )
 SELECT leg, launch, repeat, sum(weight * foreign_cores) / nullif(sum(weight), 0) AS foreign_cores,
        sum(weight * steal_cores) / nullif(sum(weight), 0) AS steal_cores, coalesce(sum(weight), 0) / any_value(seconds) AS coverage,

@@ -19,4 +19,4 @@ LEFT JOIN points t ON t.leg = r.leg AND t.launch = r.launch AND t.repeat = r.rep
 LEFT JOIN points o ON o.leg = r.leg AND o.launch = r.launch AND o.repeat = r.repeat AND o.metric = 'tpot_ms'
 LEFT JOIN points e ON e.leg = r.leg AND e.launch = r.launch AND e.repeat = r.repeat AND e.metric = 'e2e_latency_ms'
 LEFT JOIN points q ON q.leg = r.leg AND q.launch = r.launch AND q.repeat = r.repeat AND q.metric = 'request_throughput'
-WHERE r.start_unix IS NOT NULL ORDER BY r.leg, r.ord, r.repeat;
+WHERE r.usage_in IS NOT NULL ORDER BY r.leg, r.ord, r.repeat;

@@ -460,3 +460,21 @@ def test_figures_of_the_samples() -> None:
             assert facts.figures[name].value == float(groups[at]), item["line"]
         for name, at in values.get(item["regex_key"], {}).items():
             assert held.get(name) == (None if groups[at] is None else groups[at].replace(",", "")), item["line"]
+
+
+def test_a_fork_that_records_its_clock(tmp_path: Path) -> None:
+    """Unix times in foreign rows are read for order, and bring none of the demands that our own rows meet."""
+    start = 1_780_000_000.0
+    for leg, backend, speeds in (
+        ("ref", "FLASH_ATTN", (1000.0, 1002.0, 999.0)),
+        ("cand", "TRITON_ATTN", (1080.0, 1082.0, 1079.0)),
+    ):
+        (tmp_path / leg).mkdir()
+        (tmp_path / leg / "server.log").write_text(vllm_log(backend))
+        for number, speed in enumerate(speeds):
+            row = vllm_result(speed, best_of=1, benchmark_start_time_unix=start)
+            row["benchmark_end_time_unix"] = start + row["duration"]
+            start += 100.0
+            (tmp_path / leg / f"run_{number}.json").write_text(json.dumps(row))
+    found = audit_path(tmp_path)[0]
+    assert found.verdict == "PASS", render([found])
