@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from audit import stats
+from audit import rules, stats
 from audit.contract import Effect
 from audit.evidence import Evidence
 
 HEADLINE = "output_throughput"
 
 
+def call(ev: Evidence) -> rules.Call:
+    """What the rules say of the gain that this evidence shows."""
+    request = ev.request
+    terms = rules.Terms(request.alpha, request.noise_band_pct, ev.policy.delta.min_launches)
+    return rules.gain(leg(ev, "ref"), leg(ev, "cand"), sets(ev), terms, known=launches_known(ev))
+
+
+def leg(ev: Evidence, role: str) -> rules.Leg:
+    """Launch medians and repeats of a leg, tok/s."""
+    return rules.Leg([row.median for row in ev.tables.medians(role)], repeats(ev, role))
+
+
+def sets(ev: Evidence) -> list[list[float]]:
+    """Launch medians of each A/A set, tok/s."""
+    return [[row.median for row in ev.tables.medians(item.role)] for item in ev.noise]
+
+
 def measure(ev: Evidence) -> Effect:
     """Launch-level inference with launches enough on both sides, else the figures of the range rule, else none."""
-    rules = ev.policy.delta
-    groups, known = _groups(ev), launches_known(ev)
-    pooled = _pooled(ev)
+    settings, known, said = ev.policy.delta, launches_known(ev), call(ev)
+    pooled = said.pooled if known else _pooled(ev)
     sd = None if pooled is None else stats.significant(stats.pct(pooled.sd))
-    if min(len(values) for values in groups.values()) == 0:
+    if said.rule == "none" and not (repeats(ev, "ref") and repeats(ev, "cand")):
         return Effect(rule="none", alpha=ev.request.alpha, launch_sd_pct=sd, df=pooled.df if pooled else None)
-    if pooled is not None and by_launches(ev):
-        return _by_launches(ev, groups["ref"], groups["cand"], pooled)
-    by_order = stats.permutation_p(repeats(ev, "ref"), repeats(ev, "cand"), rules.permutations)
+    if said.interval is not None and pooled is not None:
+        return _by_launches(ev, said.interval, pooled)
+    by_order = stats.permutation_p(repeats(ev, "ref"), repeats(ev, "cand"), settings.permutations)
     return Effect(
         rule="ranges",
         alpha=ev.request.alpha,
@@ -31,31 +47,24 @@ def measure(ev: Evidence) -> Effect:
 
 def launches_known(ev: Evidence) -> bool:
     """True when it is on record which rows of both legs stand on which server launch."""
-    return set(ev.legs) == {"ref", "cand"} and all(leg.launches_known for leg in ev.legs.values())
+    return set(ev.legs) == {"ref", "cand"} and all(side.launches_known for side in ev.legs.values())
 
 
 def by_launches(ev: Evidence) -> bool:
     """True when launches are enough on both sides to decide; else ranges do."""
-    fewest, pooled = min(len(values) for values in _groups(ev).values()), _pooled(ev)
-    return launches_known(ev) and fewest >= ev.policy.delta.min_launches and pooled is not None and pooled.sd > 0
-
-
-def _groups(ev: Evidence) -> dict[str, list[float]]:
-    return {role: [row.median for row in ev.tables.medians(role)] for role in ("ref", "cand")}
+    return call(ev).rule == "launches"
 
 
 def _pooled(ev: Evidence) -> stats.Pooled | None:
-    """Launch scatter over the A/A sets and the legs whose launches are known."""
-    groups, both = _groups(ev), launches_known(ev)
-    sets = [[row.median for row in ev.tables.medians(leg.role)] for leg in ev.noise]
-    known = [role for role in groups if both or (role == "ref" and role in ev.legs and ev.legs[role].launches_known)]
-    return stats.pool([*sets, *(groups[role] for role in known)])
+    """Launch scatter of A/A sets, and of a reference whose launches are known beside a candidate whose are not: shown only."""
+    known = "ref" in ev.legs and ev.legs["ref"].launches_known
+    return stats.pool([*sets(ev), *([leg(ev, "ref").medians] if known else [])])
 
 
-def _by_launches(ev: Evidence, ref: list[float], cand: list[float], pooled: stats.Pooled) -> Effect:
-    rules, request = ev.policy.delta, ev.request
-    found = stats.gain(ref, cand, pooled, request.alpha)
-    rule = stats.Rule(request.alpha, request.noise_band_pct, rules.power, rules.max_launches)
+def _by_launches(ev: Evidence, found: stats.Interval, pooled: stats.Pooled) -> Effect:
+    settings, request = ev.policy.delta, ev.request
+    ref, cand = leg(ev, "ref").medians, leg(ev, "cand").medians
+    rule = stats.Rule(request.alpha, request.noise_band_pct, settings.power, settings.max_launches)
     outside = pooled.df - (len(ref) - 1) - (len(cand) - 1)
     least = stats.detectable(pooled.sd, stats.Design(len(ref), len(cand), outside), rule)
     pair = _paired(ev)
@@ -72,7 +81,7 @@ def _by_launches(ev: Evidence, ref: list[float], cand: list[float], pooled: stat
         launches_needed=stats.launches_needed(found.estimate, pooled, outside, rule),
         paired_p=stats.significant(pair.p) if pair else None,
         paired_lower_pct=stats.significant(stats.pct(pair.lower)) if pair else None,
-        permutation_p=stats.significant(stats.permutation_p(ref, cand, rules.permutations)),
+        permutation_p=stats.significant(stats.permutation_p(ref, cand, settings.permutations)),
     )
 
 
@@ -85,7 +94,7 @@ def _paired(ev: Evidence) -> stats.Interval | None:
 
 def _odds(ev: Evidence, known: bool) -> dict[str, float]:
     """Chance (percent) that the range rule accepts nothing at all, per launch noise; unknown launches count as one a side."""
-    rules = ev.policy.delta
+    settings = ev.policy.delta
     ref, cand = (repeats(ev, role) for role in ("ref", "cand"))
     if min(len(ref), len(cand)) < 2:
         return {}
@@ -93,8 +102,8 @@ def _odds(ev: Evidence, known: bool) -> dict[str, float]:
     launches = [max(1, len(ev.tables.medians(role))) if known else 1 for role in ("ref", "cand")]
     design = stats.RangeDesign(launches[0], launches[1], len(ref), len(cand), within.sd if within else 0.0)
     chances = {
-        noise: 100 * stats.range_odds(design, noise, ev.request.noise_band_pct, rules.odds_points)
-        for noise in rules.odds_launch_noise_pct
+        noise: 100 * stats.range_odds(design, noise, ev.request.noise_band_pct, settings.odds_points)
+        for noise in settings.odds_launch_noise_pct
     }
     return {f"{noise:g}": stats.significant(chance, 3) or 0.0 for noise, chance in chances.items()}
 
@@ -111,7 +120,7 @@ def same_band(ev: Evidence) -> float | None:
     None without an A/A set.
     """
     sizes = [max(1, len(ev.tables.medians(role))) for role in ("ref", "cand")]
-    pooled = stats.pool([[row.median for row in ev.tables.medians(leg.role)] for leg in ev.noise])
+    pooled = stats.pool(sets(ev))
     if pooled is not None:
         return stats.same_band(pooled, sizes[0], sizes[1], ev.policy.delta.same_level)
     rows = [ev.tables.metric(leg.role, HEADLINE) for leg in ev.noise]

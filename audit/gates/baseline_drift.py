@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from audit import stats
+from audit import effect, rules, stats
 from audit.contract import Figure, Finding
 from audit.evidence import Evidence
 
@@ -30,8 +28,9 @@ def check(ev: Evidence) -> list[Finding]:
         ]
     band = ev.request.noise_band_pct
     figures = {"given": Figure(given, "tok/s"), "drift": Figure(drift, "%"), "band": Figure(band, "%")}
-    medians = [row.median for row in ev.tables.medians("ref")]
-    interval = _interval(ev, given, medians)
+    ref, terms = effect.leg(ev, "ref"), rules.Terms(ev.policy.drift.alpha, band, ev.policy.delta.min_launches)
+    known = ev.legs["ref"].launches_known
+    interval = rules.drift(ref, effect.leg(ev, "cand"), effect.sets(ev), given, terms, known=known)
     words = f"the reference runs at {drift:+.2f} % of the given baseline of {given:g} tok/s"
     if interval is not None:
         figures |= {
@@ -39,7 +38,7 @@ def check(ev: Evidence) -> list[Finding]:
             "upper": Figure(stats.significant(stats.pct(interval.upper)), "%"),
         }
         words += f" (launch-level interval {stats.pct(interval.lower):+.2f} to {stats.pct(interval.upper):+.2f} %)"
-    beyond = abs(drift) > band and (interval is None or interval.lower > 0 or interval.upper < 0)
+    beyond = rules.drifted(ref, interval, given, band)
     rows = [row for row in ev.tables.leg_rows if row.leg == "ref"][:1]
     return [
         Finding(
@@ -54,20 +53,3 @@ def check(ev: Evidence) -> list[Finding]:
             evidence=[ev.source(row.file, row.line) for row in rows],
         )
     ]
-
-
-def _interval(ev: Evidence, given: float, medians: list[float]) -> stats.Interval | None:
-    """Launch-level interval of the drift, where there are A/A sets and launches enough.
-
-    The given number is taken to stand on as many launches as an A/A set has: it is itself a measurement.
-    """
-    sets = [[row.median for row in ev.tables.medians(leg.role)] for leg in ev.noise]
-    sizes = [len(group) for group in sets if len(group) >= 2]
-    least = ev.policy.delta.min_launches
-    if not sizes or len(medians) < least or not ev.legs["ref"].launches_known:
-        return None
-    pooled = stats.pool([*sets, medians, [row.median for row in ev.tables.medians("cand")]])
-    if pooled is None or pooled.sd <= 0:
-        return None
-    log_ratio = math.fsum(math.log(value / given) for value in medians) / len(medians)
-    return stats.drift_interval(log_ratio, pooled, len(medians), min(sizes), ev.policy.drift.alpha)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from audit import effect, stats
+from typing import NamedTuple
+
+from audit import effect, rules, stats
 from audit.contract import Effect, Figure, Finding, Situation, Source, Status
 from audit.evidence import Evidence, LegRow, MetricRow
 from audit.gates import repeats
@@ -24,10 +26,19 @@ def check(ev: Evidence) -> list[Finding]:
     if min(ref.n, cand.n) < 2:
         words = f"{ref.n} and {cand.n} timed repeats: one repeat shows neither spread nor overlap"
         return [_finding("unknown", None, words, "Measure at least two repeats a side, better three launches a side.", ["M28"])]
-    found = effect.measure(ev)
+    said, found = effect.call(ev), effect.measure(ev)
     where = _medians(ev, ref, cand)
-    decided = _by_launches(ev, found, ref, cand, where) if found.rule == "launches" else _by_ranges(ev, found, ref, cand, where)
+    worded = _by_launches if said.rule == "launches" else _by_ranges
+    decided = worded(ev, said, found, _Sides(ref, cand, where))
     return [decided, *repeats.check(ev)]
+
+
+class _Sides(NamedTuple):
+    """Figures of both legs, and the rows that stand nearest to their medians."""
+
+    ref: MetricRow
+    cand: MetricRow
+    where: list[Source]
 
 
 def _medians(ev: Evidence, ref: MetricRow, cand: MetricRow) -> list[Source]:
@@ -73,18 +84,19 @@ def _words(ref: MetricRow, cand: MetricRow, where: list[Source]) -> str:
     return f"{ref.median:.6g} -> {cand.median:.6g} tok/s ({places[0]}, {places[1]})"
 
 
-def _by_launches(ev: Evidence, found: Effect, ref: MetricRow, cand: MetricRow, where: list[Source]) -> Finding:
+def _by_launches(ev: Evidence, said: rules.Call, found: Effect, sides: _Sides) -> Finding:
     from msgspec.structs import replace
 
+    ref, cand, where = sides
     band = ev.request.noise_band_pct
     estimate, lower, upper = found.estimate_pct or 0.0, found.lower_pct or 0.0, found.upper_pct or 0.0
     words = f"{_words(ref, cand, where)}: gain {estimate:+.2f} %, bounds {lower:+.2f} to {upper:+.2f} % at alpha {found.alpha:g}"
     against = _against(ev)
-    if lower > 0 and estimate > band:
+    if said.word == "proven":
         words += against
         ids = ["M06", "M07", "M19"] if against else ["M06", "M07"]
         finding = _finding("ok", None, f"the gain is real: {words}", "", ids, where)
-    elif upper < band:
+    elif said.word == "refuted":
         step = "Drop this change: at this level no gain above the band is left to find."
         finding = _finding("fail", "refuted", f"refuted: {words}, below the band of {band:g} %", step, ["A14", "M07"], where)
     else:
@@ -106,20 +118,20 @@ def _against(ev: Evidence) -> str:
     return f" ({len(other)} of {len(common)} pairs of launches point the other way)" if other else ""
 
 
-def _by_ranges(ev: Evidence, found: Effect, ref: MetricRow, cand: MetricRow, where: list[Source]) -> Finding:
+def _by_ranges(ev: Evidence, said: rules.Call, found: Effect, sides: _Sides) -> Finding:
     from msgspec.structs import replace
 
+    ref, cand, where = sides
     band = ev.request.noise_band_pct
-    pair = ev.tables.pair(effect.HEADLINE)
-    delta = pair.delta_pct if pair and pair.delta_pct is not None else 0.0
+    delta = said.delta_pct
     odds = ", ".join(f"{chance:g} % at {noise} % launch noise" for noise, chance in found.odds_pct.items())
     by_order = f"permutation p {found.permutation_p:.2g} if every repeat were a launch" if found.permutation_p is not None else ""
     words = f"{_words(ref, cand, where)}: {delta:+.2f} %"
     luck = f"too few known launches for inference; by luck alone this rule accepts {odds}" if odds else "launches unknown"
     luck += f"; {by_order}" if by_order else ""
-    if delta > band and cand.low > ref.high:
+    if said.word == "proven":
         finding = _finding("ok", None, f"above the band and ranges disjoint: {words} ({luck})", "", ["M06", "M07"], where)
-    elif delta <= band and cand.high < ref.low:
+    elif said.word == "refuted":
         words = f"refuted: {words}, every candidate repeat below every reference repeat"
         finding = _finding("fail", "refuted", words, "Drop this change: it is slower.", ["A14"], where)
     else:

@@ -1,0 +1,1 @@
+"""What the proof is made of: rates, worlds, planted lies, scoring, report."""
