@@ -58,13 +58,6 @@ def _least(name: str, value: Rate, least: float) -> Json:
 
 
 def _most(name: str, value: Rate, most: float) -> Json:
-    """Met where the interval does not lie above the goal: a rate that is exactly at it is off by chance half of the time."""
-    met = value.value is not None and value.low <= most
-    return {
-        "name": name,
-        "goal": f"<= {100 * most:g} %",
-        "value": value.plain(),
-        "words": value.words(),
-        "met": met,
-        "more_is": "worse",
-    }
+    met = value.value is not None and value.value <= most
+    words = value.words()
+    return {"name": name, "goal": f"<= {100 * most:g} %", "value": value.plain(), "words": words, "met": met, "more_is": "worse"}

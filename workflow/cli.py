@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -117,6 +117,41 @@ def status_command(directory: Path, as_json: bool) -> int:
     from workflow.commands.campaign import status_campaign
 
     return status_campaign(directory, as_json=as_json)
+
+
+@cli.command("proof")
+@click.option("--quick", is_flag=True, help="Fewer variants and campaigns: under three minutes on two cores.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where the report goes [default: proof/, with --quick proof/quick/]."
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes [default: one a core].")
+@click.option("--seed", type=int, default=20261121, show_default=True, help="Of every planted run and every simulated campaign.")
+@click.option("--no-worlds", is_flag=True, help="Planted and recorded runs alone.")
+@click.option("--accept", metavar="NOTE", help="Commit the figures of a quick proof; NOTE is the decision that lowers one.")
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
+def proof_group(  # noqa: PLR0913 - one parameter an option
+    *,
+    quick: bool,
+    out: Path | None,
+    jobs: int | None,
+    seed: int,
+    no_worlds: bool,
+    accept: str | None,
+    form: Literal["text", "json"],
+) -> int:
+    """Measure the judge: plant lies, replay them blind, simulate campaigns, write down how often it is wrong.
+
+    Needs the source tree. Exit codes: 0 done, 3 a figure of a quick proof is below the committed one.
+
+    \b
+    Examples:
+      countersign proof --quick            what CI runs
+      countersign proof                    everything, under an hour; writes proof/report.html
+    """
+    from workflow.commands.proof import Asked, proof_command
+
+    asked = Asked("quick" if quick else "full", out, jobs, seed, not no_worlds, accept)
+    return proof_command(asked, form)
 
 
 @cli.command("audit")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workflow.errors import InstallError
 
-OURS = ("workflow", "agents", "audit")
+OURS = ("workflow", "agents", "audit", "proof")
 DISTRIBUTION = "countersign"
 OWN_VENV = (
     "Install Countersign in an environment of its own: python3 -m venv .venv && .venv/bin/pip install 'countersign[all]' "
@@ -23,6 +23,7 @@ _NEEDS = {
     ),
     "engine": ("torch", "transformers"),
     "audit": ("duckdb", "msgspec", "scipy", "numpy"),
+    "proof": ("jinja2", "matplotlib", "yaml"),
 }
 
 
@@ -30,12 +31,12 @@ def check_packages(*, audit: bool = False) -> None:
     """Raise InstallError unless our packages come from one directory and no other distribution claims their names.
 
     ``workflow`` and ``agents`` are common names (openai-agents installs ``agents``); a mixture of two projects would fail
-    late and strangely. ``audit`` must be there only when asked for.
+    late and strangely. ``audit`` must be there only when asked for, ``proof`` only for its own command.
     """
     home = Path(__file__).resolve().parent.parent
     for name in OURS:
         place = _place(name)
-        if place is None and (name != "audit" or audit):
+        if place is None and (name in ("workflow", "agents") or (name == "audit" and audit)):
             raise InstallError(f"package {name!r} is not installed beside {home / 'workflow'}", OWN_VENV)
         if place is not None and place.parent != home:
             raise InstallError(f"package {name!r} comes from {place}, but Countersign is in {home}", OWN_VENV)
