@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from workflow.config import CampaignConfig
 
 SENT_BACK = frozenset({"underpowered", "not_measured", "evidence_damaged"})
-"""Outcomes of a FAIL that say nothing final about the change; ``refuted`` is final and never sent back."""
+"""Outcomes that say nothing final about the change; ``refuted`` is final and never sent back."""
 
 
 def after_audit_baseline(state: State) -> Literal["baseline", "propose"]:
@@ -34,13 +34,14 @@ def after_final(state: State) -> Literal["audit_final", "report"]:
 
 
 def judge(verdict: str, outcome: str, attempt: int, max_fix: int) -> Decision:
-    """What a verdict means for a proposal: PASS and FLAG bank it; a FAIL goes back while that is allowed and open.
+    """What a verdict means for a proposal: PASS and FLAG bank what is proven; the rest goes back while that is allowed and open.
 
-    Anything that is not one of the three words is no pass.
+    A FLAG may leave the gain open (two modes, a borrowed band): then there is nothing to bank yet. Anything that is not one of
+    the three words is no pass.
     """
-    if verdict in ("PASS", "FLAG"):
+    if verdict in ("PASS", "FLAG") and outcome == "proven":
         return "bank"
-    if verdict == "FAIL" and outcome in SENT_BACK and attempt <= max_fix:
+    if verdict in ("FLAG", "FAIL") and outcome in SENT_BACK and attempt <= max_fix:
         return "fix"
     return "drop"
 

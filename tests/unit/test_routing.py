@@ -47,7 +47,7 @@ def test_every_sequence_of_verdicts_halts_within_the_bound(
         verdict, outcome = data.draw(WORDS), data.draw(OUTCOMES)
         decision = judge(verdict, outcome, state["attempt"], fixes)
         assert after_decide({**state, "decision": decision}) == decision
-        assert (decision == "bank") == (verdict in ("PASS", "FLAG"))
+        assert (decision == "bank") == (verdict in ("PASS", "FLAG") and outcome == "proven")
         assert not (outcome == "refuted" and decision == "fix")
         banked += decision == "bank"
         state = {**state, "attempt": state["attempt"] + 1 if decision == "fix" else 1}
@@ -61,6 +61,9 @@ def test_every_sequence_of_verdicts_halts_within_the_bound(
     [
         ("PASS", "proven", 1, 0, "bank"),
         ("FLAG", "proven", 3, 0, "bank"),
+        ("FLAG", "underpowered", 1, 1, "fix"),
+        ("FLAG", "underpowered", 2, 1, "drop"),
+        ("PASS", "", 1, 0, "drop"),
         ("FAIL", "underpowered", 1, 1, "fix"),
         ("FAIL", "underpowered", 2, 1, "drop"),
         ("FAIL", "refuted", 1, 5, "drop"),
