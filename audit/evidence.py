@@ -183,6 +183,39 @@ class LegRow(NamedTuple):
     value: float
 
 
+class PromptsRow(NamedTuple):
+    """distinct_prompts.sql, requests of one timed repeat."""
+
+    leg: str
+    launch: str
+    repeat: int
+    requests: int
+    prompts: int
+    most: str
+    times: int
+
+
+class FlightRow(NamedTuple):
+    """in_flight.sql, requests."""
+
+    leg: str
+    file: str
+    line: int
+    mean: float
+    limit: float
+    rounds: float
+
+
+class RecountRow(NamedTuple):
+    """recounted.sql, output tokens of a leg."""
+
+    leg: str
+    tokens: float
+    recounted: float
+    file: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """Answers of the SQL questions, in their own order."""
@@ -202,6 +235,9 @@ class Tables:
     answers: tuple[AnswerRow, ...]
     answer_pairs: tuple[AnswerPairs, ...]
     leg_rows: tuple[LegRow, ...]
+    prompts: tuple[PromptsRow, ...] = ()
+    flights: tuple[FlightRow, ...] = ()
+    recounts: tuple[RecountRow, ...] = ()
 
     def metric(self, leg: str, name: str) -> MetricRow | None:
         """One metric of one leg."""

@@ -240,6 +240,28 @@ class Judging(Struct, frozen=True, forbid_unknown_fields=True):
     reason_chars: int
 
 
+class RowRules(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows against themselves, their per-request arrays and the load they name."""
+
+    latency_ratio: float
+    """Factor by which (mean latency - mean TTFT) per further token may differ from the mean TPOT: short answers weigh less."""
+    arrays_pct: float
+    """Percent by which latencies added up from gaps between tokens may differ: a stream ends a little after its last token."""
+    per_device_max: int
+    """A throughput that is too low by a whole factor up to this one reads as a figure per device."""
+    unit_factors: list[float]
+    """Factors between units of time."""
+    distinct_share: float
+    """Distinct prompts per request below which a repeat asked the same thing again and again."""
+    in_flight_share: float
+    in_flight_rounds: float
+    """Mean requests in flight below this share of the asked concurrency is another load, given so many rounds of requests."""
+    over_limit_pct: float
+    """Percent by which mean requests in flight may lie above what the client allows: rounded figures, medians for means."""
+    recount_share: float
+    """Tokens of the answers' text, counted again, below this share of the tokens that were counted."""
+
+
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
     """Spread, in bands, from which a baseline is noisy."""
 
@@ -263,6 +285,11 @@ def _union(patterns: tuple[str, ...]) -> re.Pattern[str]:
 @lru_cache(maxsize=65536)
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
     return _union(patterns).match(name) is not None
+
+
+COPIES = ("internal_states[", "prefill[", "decode[")
+"""Lists under which a server's report repeats its settings: one per scheduler, or one per server behind a router."""
+_COPY = re.compile(r"(?:(?:internal_states|prefill|decode)\[\d+\]\.)+")
 
 
 class Consequence(Struct, frozen=True, forbid_unknown_fields=True):
@@ -292,8 +319,8 @@ class Keys(Struct, frozen=True, forbid_unknown_fields=True):
     ids: dict[str, str]
 
     def bare(self, key: str) -> str:
-        """The key without the prefix of the scheduler's copy of the settings."""
-        return key.split("].", 1)[1] if key.startswith("internal_states[") and "]." in key else key
+        """The key without the prefix of a copy of the settings: the scheduler's, or a server's behind a router."""
+        return _COPY.sub("", key) if key.startswith(COPIES) else key
 
     def flag(self, name: str) -> str:
         """The key that a command-line flag sets: ``--tp`` is ``tp_size``."""
@@ -657,6 +684,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """True: what a gate itself calls advisory is required too."""
     limits: Limits
     tolerance: Tolerance
+    rows: RowRules
     contention: Contention
     lifecycle: Lifecycle
     drift: Drift

@@ -73,7 +73,7 @@ def _totals(ev: Evidence, ref: WorkRow, cand: WorkRow) -> list[Finding]:
             found.append(_fail(ids, f"unequal work: {words} are {one:.6g} in ref and {other:.6g} in cand", "work_totals"))
     for row in (ref, cand):
         if row.failed:
-            worst = next((r for _, r in ev.legs[row.leg].rows if r.ours and r.ours.failed), None)
+            worst = next((r for _, r in ev.legs[row.leg].rows if r.failed), None)
             place = [] if worst is None else [(worst.source.file, worst.source.line or 1)]
             at = "" if worst is None else f", first at {worst.source.file}:{worst.source.line}"
             words = f"{row.failed} of {row.requested} requests failed in leg {row.leg}{at}: survivors alone were timed"

@@ -5,10 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import zlib
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from audit.errors import AuditError, DamageError
 from audit.policy import Limits
+
+TRIES = 3
+"""A line that is appended while a file is read, like one of a running campaign's ledger, is no reason to refuse the file."""
+
+
+class ChangedError(DamageError):
+    """A file was written to while it was read."""
 
 
 def plain(path: Path | str) -> str:
@@ -43,11 +52,34 @@ def read(run_dir: Path, path: Path, limits: Limits) -> bytes:
             raise DamageError("not a regular file")
         if facts.st_size > limits.file_bytes:
             raise DamageError(f"{facts.st_size} bytes, above the limit of {limits.file_bytes}")
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as stream:
-            return stream.read(limits.file_bytes + 1)
+        for _ in range(TRIES - 1):
+            try:
+                return _once(path, limits)
+            except ChangedError:
+                continue
+        return _once(path, limits)
     except OSError as error:
         raise DamageError(f"cannot be read: {error.strerror}") from error
+
+
+def _once(path: Path, limits: Limits) -> bytes:
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as stream:
+        return whole(stream, limits)
+
+
+def whole(stream: BinaryIO, limits: Limits) -> bytes:
+    """The bytes of an open file. Raises DamageError when it is no regular file, too large, or changed while it was read."""
+    before = os.fstat(stream.fileno())
+    if not stat.S_ISREG(before.st_mode):
+        raise DamageError("not a regular file")
+    data = stream.read(limits.file_bytes + 1)
+    after = os.fstat(stream.fileno())
+    if len(data) > limits.file_bytes:
+        raise DamageError(f"{after.st_size} bytes, above the limit of {limits.file_bytes}")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(data) != before.st_size:
+        raise ChangedError("changed while it was read: something still writes to it", ids=("O12",))
+    return data
 
 
 def sha256(data: bytes) -> str:
@@ -64,11 +96,12 @@ def entries(directory: Path) -> list[Path]:
 
 
 def mentions(path: Path, mark: bytes, look: int = 1 << 20) -> bool:
-    """True when the first ``look`` bytes of a regular file hold ``mark``."""
+    """True when the first ``look`` bytes of a regular file, unpacked where its name ends in ``.gz``, hold ``mark``."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
         with path.open("rb") as stream:
-            return mark in stream.read(look)
-    except OSError:
+            head = stream.read(look)
+        return mark in (zlib.decompressobj(31).decompress(head, look) if path.suffix == ".gz" else head)
+    except (OSError, zlib.error):
         return False

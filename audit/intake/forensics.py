@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit.contract import Source
 from audit.intake.model import Damage, Launch, Leg
@@ -24,34 +24,20 @@ RECOMPUTED = (
 
 def examine(store: Store, legs: Sequence[Leg], policy: Policy) -> list[Damage]:
     """Every contradiction inside the evidence of these legs."""
-    shas = {path: digest for leg in legs for launch in leg.launches for path, digest in launch.files.items()}
-
-    def at(file: str, line: int | None) -> Source:
-        return Source(file, shas.get(file), line)
-
-    found: list[Damage] = []
+    at = _Places(legs)
+    found = alone(store, legs, policy)
     tolerance = policy.tolerance
-    for file, line, product, completed in store.ask("request_identity", {"pct": tolerance.identity_pct}):
-        what = f"request_throughput x duration is {product:.6g} requests, the row says {completed}"
-        found.append(Damage(at(file, line), what, ("R21",)))
-    for file, line, flying, product in store.ask("little", {"pct": tolerance.little_pct}):
-        what = f"{flying:.6g} requests in flight are stated, requests per second x mean latency gives {product:.6g}"
-        found.append(Damage(at(file, line), what, ("R19", "R21")))
-    for record in store.ask("recompute_details"):
-        found += _again(record, tolerance.identity_pct, at(record[0], record[1]))
-    for file, line, product, tokens in store.ask("identity", {"pct": tolerance.identity_pct}):
-        what = f"output_throughput x duration is {product:.6g} tokens, the row says {tokens}"
-        found.append(Damage(at(file, line), what, ("R21",)))
     for file, line, tin, uin, tout, uout in store.ask("usage_mismatch", {"pct": tolerance.usage_pct}):
         what = f"the client counted {tin} tokens in and {tout} out, the server {uin} and {uout}"
-        found.append(Damage(at(file, line), what, ("W18",)))
+        cut = ("W20",) if uin < tin * (1 - tolerance.usage_pct / 100) else ()
+        found.append(Damage(at(file, line), what, ("W18", *cut)))
     for file, line, outside, window, duration in store.ask("outside_life", {"clock_s": tolerance.clock_s}):
         words = "the repeat lies outside the life of its server" if outside else "duration and timestamps disagree"
         found.append(Damage(at(file, line), f"{words} (window {window:.3f} s, duration {duration:.3f} s)", ("R19",)))
     for file, line, other, other_line in store.ask("repeats_overlap"):
         found.append(Damage(at(other, other_line), f"overlaps in time with {file}:{line}", ("R19",)))
     for file, line, other, other_line in store.ask("twins"):
-        found.append(Damage(at(other, other_line), f"agrees to the last digit with {file}:{line}: a copied row", ("R19",)))
+        found.append(Damage(at(other, other_line), f"agrees to the last digit with {file}:{line}: a copied row", ("R19", "M24")))
     for record in store.ask("recompute"):
         found += _recomputed(record, tolerance.identity_pct, at(record[0], record[1]))
     for leg in legs:
@@ -60,18 +46,87 @@ def examine(store: Store, legs: Sequence[Leg], policy: Policy) -> list[Damage]:
     return found
 
 
+def alone(store: Store, legs: Sequence[Leg], policy: Policy) -> list[Damage]:
+    """Every contradiction of one row with itself: identities of units, Little's law, its own per-request arrays."""
+    at = _Places(legs)
+    tolerance = policy.tolerance
+    pct = {"pct": tolerance.identity_pct}
+    found: list[Damage] = []
+    for file, line, product, completed in store.ask("request_identity", pct):
+        what = f"request_throughput x duration is {product:.6g} requests, the row says {completed}"
+        found.append(Damage(at(file, line), what, ("R21",)))
+    for file, line, flying, product in store.ask("little", {"pct": tolerance.little_pct}):
+        what = f"{flying:.6g} requests in flight are stated, requests per second x mean latency gives {product:.6g}"
+        found.append(Damage(at(file, line), what, ("R19", "R21")))
+    for _, file, line, flying, limit, _ in store.ask("in_flight"):
+        if flying > limit * (1 + policy.rows.over_limit_pct / 100):
+            what = f"{flying:.6g} requests were in flight on average, and the client allows {limit:g} at most"
+            found.append(Damage(at(file, line), what, ("R19", "R21")))
+    for record in store.ask("recompute_details"):
+        found += _again(record, policy, at(record[0], record[1]))
+    for file, line, product, tokens, tokens_in in store.ask("identity", pct):
+        slip = _slip(product, tokens, tokens_in or 0, policy)
+        what = f"output_throughput x duration is {product:.6g} tokens, the row says {tokens}{slip.words}"
+        found.append(Damage(at(file, line), what, slip.ids))
+    for file, line, metric, product, tokens in store.ask("token_identities", pct):
+        what = f"{metric} x duration is {product:.6g} tokens, the row says {tokens}"
+        found.append(Damage(at(file, line), what, ("R21", "R06")))
+    return found
+
+
+class _Places:
+    """Citations of files that these legs were read from."""
+
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        self._shas = {path: digest for leg in legs for launch in leg.launches for path, digest in launch.files.items()}
+
+    def __call__(self, file: str, line: int | None) -> Source:
+        return Source(file, self._shas.get(file), line)
+
+
+class _Slip(NamedTuple):
+    """What a broken identity looks like, and the ids of it."""
+
+    words: str
+    ids: tuple[str, ...]
+
+
+def _slip(product: float, tokens: int, tokens_in: int, policy: Policy) -> _Slip:
+    """The throughput in another unit than its key says: a total, a share of one device, other seconds. No guess otherwise."""
+    near = policy.tolerance.identity_pct / 100
+
+    def is_about(value: float, wanted: float) -> bool:
+        return abs(value - wanted) <= near * wanted
+
+    if tokens_in and is_about(product, tokens + tokens_in):
+        return _Slip(": that is input and output together", ("R21", "R06", "R09"))
+    if product <= 0:
+        return _Slip("", ("R21", "R19"))
+    factor = max(tokens / product, product / tokens) if tokens else 0.0
+    if any(is_about(factor, unit) for unit in policy.rows.unit_factors):
+        return _Slip(f": {factor:.4g} times off, a slip of unit", ("R21",))
+    devices = round(tokens / product)
+    if 2 <= devices <= policy.rows.per_device_max and is_about(tokens / product, devices):
+        return _Slip(f": the tokens are {devices} times it, so it reads like a figure per device", ("R21", "R05", "R09"))
+    return _Slip("", ("R21", "R09", "R19"))
+
+
 DETAILED = (
-    ("completed requests", ("W10", "W11")), ("input tokens", ("W18",)), ("output tokens", ("W18", "W11")),
-    ("median TTFT, ms", ("M17",)), ("median TPOT, ms", ("M17",)),
+    ("completed requests", ("W10", "W11", "R14")), ("failed requests", ("W10",)), ("input tokens", ("W18",)),
+    ("output tokens", ("W18", "W11")), ("median TTFT, ms", ("M17",)), ("median ITL, ms", ("M17",)), ("median TPOT, ms", ("M17",)),
+    ("median latency, ms", ("M17",)),
 )  # fmt: skip
 """Pairs of columns of recompute_details.sql after file and line."""
+ADDED_UP = ("median TPOT, ms", "median latency, ms")
+"""Figures that the arrays give only by adding up the gaps between tokens."""
 
 
-def _again(record: Sequence[Any], pct: float, source: Source) -> list[Damage]:
+def _again(record: Sequence[Any], policy: Policy, source: Source) -> list[Damage]:
     """What a row says against its own per-request arrays; a figure that either side lacks is not compared."""
     found = []
     for index, (words, ids) in enumerate(DETAILED):
         again, said = record[2 + 2 * index], record[3 + 2 * index]
+        pct = policy.rows.arrays_pct if words in ADDED_UP else policy.tolerance.identity_pct
         if again is not None and said is not None and abs(again - said) > pct / 100 * max(abs(again), 1e-9):
             found.append(Damage(source, f"the row says {said:.6g} {words}, its per-request arrays give {again:.6g}", ids))
     return found

@@ -17,6 +17,10 @@ BENCH, SERVER, REQUESTS, HOST, SEAL, WARMUP = (
     "bench_runs.jsonl", "server.json", "requests.jsonl", "host.json", "seal.json", "warmup.jsonl",
 )  # fmt: skip
 START = "server_start.json"
+MARK = b'"output_throughput"'
+"""What a file of rows mentions; the reader decides whether it holds any."""
+PACKED = (".jsonl.gz", ".json.gz")
+PACKED_WORDS = "compressed rows: unpack the file first, rows are cited by line"
 OWN_MARKS = (SERVER, SEAL, HOST)
 """Files that only our stopwatch writes: one of them is enough for a launch to be held to our own rules."""
 SCHEMAS = {SERVER: "countersign.server/1", HOST: "countersign.host/1", REQUESTS: "countersign.request/1"}
@@ -140,26 +144,26 @@ class Reader:
 
     def _rows(self, listed: dict[str, Path]) -> list[Row]:
         if BENCH in listed:
-            return self._row_lines(BENCH, self._data(listed[BENCH]), sure=True)
+            return self._row_lines(BENCH, list(strict.lines(self._data(listed[BENCH]) or b"", self._policy.limits)))
         if any(name in listed for name in OWN_MARKS):
             return []
-        found: list[Row] = []
         claims = set(self._policy.layout.claim_files)
+        names = [name for name, path in listed.items() if name not in claims and not name.startswith(".") and not path.is_dir()]
+        for name in (name for name in names if name.endswith(PACKED) and files.mentions(listed[name], MARK)):
+            self._hurt(name, PACKED_WORDS, ids=("R14",))
+        found: list[Row] = []
         for suffix in (".jsonl", ".json"):
-            for name, path in listed.items():
-                if name.endswith(suffix) and name not in claims and not name.startswith(".") and not path.is_dir():
-                    found += self._row_lines(name, self._data(path), sure=False, first=len(found))
+            values = {name: self._values(name, self._data(listed[name])) for name in names if name.endswith(suffix)}
+            for name, lines in _results(values).items():
+                found += self._row_lines(name, lines, len(found))
             if found or self.damage:
                 break
         return found
 
-    def _row_lines(self, name: str, data: bytes | None, *, sure: bool, first: int = 0) -> list[Row]:
-        """Rows of one file, numbered from ``first``; a file not ``sure`` to hold some, without a mark of one, is left alone."""
-        values = self._values(name, data or b"")
-        if not sure and not any(line.damage or dialects.looks_like_row(line.value) for line in values):
-            return []
+    def _row_lines(self, name: str, lines: list[strict.Line], first: int = 0) -> list[Row]:
+        """Rows of one file, numbered from ``first``."""
         found: list[Row] = []
-        for line in values:
+        for line in lines:
             path = self._path(name)
             source = Source(path, self.files.get(path), line.number)
             try:
@@ -167,19 +171,40 @@ class Reader:
                     raise DamageError(line.damage)
                 if not isinstance(line.value, dict):
                     raise DamageError(f"{dialects.stranger(line.value) or 'not an object'}: not a row", ids=("R18",))
-                found.append(dialects.parse(line.value, first + len(found), source, self._policy.tolerance.unit_ratio))
+                found.append(dialects.parse(line.value, first + len(found), source, self._policy))
             except DamageError as error:
                 self._hurt(name, error.what, line.number, error.ids)
         return found
 
-    def _values(self, name: str, data: bytes) -> list[strict.Line]:
+    def _values(self, name: str, data: bytes | None) -> list[strict.Line]:
+        """What a file holds: a list is handed on as one value."""
+        if data is None:
+            return []
         if name.endswith(".json"):
             try:
                 value: Any = strict.document(data, self._policy.limits)
             except DamageError:
                 return list(strict.lines(data, self._policy.limits))
-            return [strict.Line(1, item, None) for item in (value if isinstance(value, list) else [value])]
+            return [strict.Line(1, value, None)]
         return list(strict.lines(data, self._policy.limits))
+
+
+def _results(values: dict[str, list[strict.Line]]) -> dict[str, list[strict.Line]]:
+    """The files that hold results, or are damaged; what holds no mark of a row is a stranger and left alone.
+
+    A list of results beside single ones is a summary of them (``summary.json`` of a sweep), not a repeat of its own.
+    """
+    found = {
+        name: lines for name, lines in values.items() if any(line.damage or dialects.looks_like_row(line.value) for line in lines)
+    }
+    listed = {
+        name: lines[0].value
+        for name, lines in values.items()
+        if len(lines) == 1 and isinstance(lines[0].value, list) and any(dialects.looks_like_row(item) for item in lines[0].value)
+    }
+    if found or not listed:
+        return found
+    return {name: [strict.Line(1, item, None) for item in items] for name, items in listed.items()}
 
 
 def _possible(item: Request) -> None:

@@ -10,11 +10,8 @@ from typing import NamedTuple
 from audit.contract import AuditRequest
 from audit.errors import AuditError
 from audit.intake import benches, files, profiles
-from audit.intake.launch import BENCH, OWN_MARKS, START
+from audit.intake.launch import BENCH, MARK, OWN_MARKS, PACKED, START
 from audit.policy import Policy
-
-MARK = b'"output_throughput"'
-"""What a file of rows mentions; the reader decides whether it holds any."""
 
 
 class Found(NamedTuple):
@@ -37,7 +34,7 @@ def holds_rows(directory: Path, policy: Policy) -> bool:
     for path in files.entries(directory):
         if path.name == BENCH or path.name in OWN_MARKS:
             return True
-        named = path.suffix in (".jsonl", ".json") and path.name not in claims and not path.name.startswith(".")
+        named = path.name.endswith((".jsonl", ".json", *PACKED)) and path.name not in claims and not path.name.startswith(".")
         if named and files.mentions(path, MARK):
             return True
     return False

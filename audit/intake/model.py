@@ -148,8 +148,18 @@ class Detail:
     tokens_out: int
     ttft_ms: float | None
     e2e_ms: float | None
+    """Added up from TTFT and the gaps between tokens."""
     failed: bool
     text: str | None
+    gaps_ms: tuple[float, ...] | None = None
+    """Time between tokens."""
+
+    @property
+    def tpot_ms(self) -> float | None:
+        """Mean time per output token after the first."""
+        if self.e2e_ms is None or self.ttft_ms is None or self.tokens_out < 2:
+            return None
+        return (self.e2e_ms - self.ttft_ms) / (self.tokens_out - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +191,10 @@ class Row:
     """Mean requests in flight, as the client computed it."""
     latency_mean_ms: float | None = None
     accept_length: float | None = None
+    limit: float | None = None
+    """Requests that the client kept in flight at most (``max_concurrency``)."""
+    recounted: int | None = None
+    """Output tokens, counted again in the text of the answers."""
     details: tuple[Detail, ...] = ()
     cache_hit_pct: float | None = None
     """Share of prompt tokens served from a prefix cache, percent, where the client recorded it."""

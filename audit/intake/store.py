@@ -27,8 +27,9 @@ Record = tuple[Any, ...]
 NEEDS = {
     "stop_reasons": "requests", "token_shape": "requests", "answers": "requests", "answer_pairs": "requests",
     "recompute_details": "details", "lives_overlap": "launches", "outside_life": "launches", "config_within": "config.several",
-    "config_between": "config", "contention": "rows.start_unix", "repeats_overlap": "rows.start_unix",
-    "recompute": "rows.start_unix", "usage_mismatch": "rows.usage_in", "prompt_pairs": "rows.pair", "little": "rows.in_flight",
+    "config_between": "config", "contention": "rows.usage_in", "repeats_overlap": "rows.start_unix",
+    "recompute": "rows.usage_in", "usage_mismatch": "rows.usage_in", "prompt_pairs": "rows.pair", "little": "rows.in_flight",
+    "distinct_prompts": "requests", "in_flight": "rows.in_flight_limit", "recounted": "rows.recounted",
 }  # fmt: skip
 """Question -> the table, or the column of it, without which its answer is empty: then it need not be asked.
 
@@ -180,6 +181,9 @@ class Store:
             answers=tuple(ev.AnswerRow(*row) for row in self.ask("answers")),
             answer_pairs=tuple(ev.AnswerPairs(*row) for row in self.ask("answer_pairs")),
             leg_rows=tuple(ev.LegRow(*row) for row in self.ask("leg_rows")),
+            prompts=tuple(ev.PromptsRow(*row) for row in self.ask("distinct_prompts")),
+            flights=tuple(ev.FlightRow(*row) for row in self.ask("in_flight")),
+            recounts=tuple(ev.RecountRow(*row) for row in self.ask("recounted")),
         )
 
 
@@ -197,8 +201,8 @@ def _row(leg: Leg, ord_: int, launch: Launch, row: Row) -> Record:
     ours = row.ours
     own = (row.requested, row.failed)
     usage = (None,) * 2 if ours is None else (ours.usage_input_tokens, ours.usage_output_tokens)
-    window = (None,) * 3 if ours is None else (ours.start_unix, ours.end_unix, ours.prompts_sha256)
-    means = (row.in_flight, row.latency_mean_ms)
+    window = (row.start_unix, row.end_unix, None if ours is None else ours.prompts_sha256)
+    means = (row.in_flight, row.latency_mean_ms, row.limit, row.recounted)
     place = (row.source.file, row.source.line, row.duration, row.completed, row.tokens_in, row.tokens_out)
     fingerprint = json.dumps([row.duration, sorted(row.metrics.items())])
     throughput = row.metrics["output_throughput"]
@@ -212,10 +216,9 @@ def _points(leg: Leg, ord_: int, launch: Launch, row: Row) -> Iterable[Record]:
 
 def _details(leg: Leg, ord_: int, row: Row) -> Iterable[Record]:
     for index, item in enumerate(row.details):
-        tpot = None
-        if item.e2e_ms is not None and item.ttft_ms is not None and item.tokens_out > 1:
-            tpot = (item.e2e_ms - item.ttft_ms) / (item.tokens_out - 1)
-        yield (leg.role, ord_, index, item.tokens_in, item.tokens_out, item.ttft_ms, tpot, item.e2e_ms, item.failed)
+        gaps = None if item.gaps_ms is None else list(item.gaps_ms)
+        times = (item.ttft_ms, item.tpot_ms, item.e2e_ms, gaps)
+        yield (leg.role, ord_, index, item.tokens_in, item.tokens_out, *times, item.failed)
 
 
 def _requests(leg: Leg, launch: Launch) -> Iterable[Record]:

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit.contract import Source, Surveyed
 from audit.errors import DamageError
-from audit.intake import dialects, files, strict
-from audit.intake.model import Row
+from audit.intake import dialects, files, forensics, strict
+from audit.intake.launch import PACKED, PACKED_WORDS
+from audit.intake.model import Launch, Leg, Row
 from audit.policy import Policy
 
-SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+SUFFIXES = (".json", ".jsonl", *PACKED)
 
 
-def survey(root: Path, policy: Policy) -> Iterator[Surveyed]:
-    """Every JSON and JSON-lines file at or below ``root``, in the order of their paths."""
+class _Read(NamedTuple):
+    """A place in a file, and the row that stands there or why it is refused."""
+
+    file: str
+    line: int | None
+    row: Row | None
+    refused: str | None
+
+
+def survey(root: Path, policy: Policy) -> list[Surveyed]:
+    """Every JSON and JSON-lines file at or below ``root``, in the order of their paths; each row held against itself."""
+    found = [item for path in _paths(root) for item in _file(root if root.is_dir() else root.parent, path, policy)]
+    return _told(found, _contradictions([item.row for item in found if item.row is not None], policy))
+
+
+def _paths(root: Path) -> list[Path]:
     if not root.is_dir():
-        yield from _file(root.parent, root, policy)
-        return
-    for path in sorted(item for item in root.rglob("*") if item.name.endswith(SUFFIXES) and not item.is_dir()):
-        yield from _file(root, path, policy)
+        return [root]
+    found = [Path(place) / name for place, _, names in os.walk(root) for name in names if name.endswith(SUFFIXES)]
+    return sorted(found, key=os.fsencode)
 
 
-def _file(root: Path, path: Path, policy: Policy) -> Iterator[Surveyed]:
+def _file(root: Path, path: Path, policy: Policy) -> Iterator[_Read]:
     name = files.plain(path.relative_to(root).as_posix())
     if name.endswith(".gz"):
-        yield Surveyed(name, None, "compressed: unpack it first, rows are cited by line")
+        yield _Read(name, None, None, PACKED_WORDS)
         return
     try:
         data = files.read(root, path, policy.limits)
     except DamageError as error:
-        yield Surveyed(name, None, error.what)
+        yield _Read(name, None, None, error.what)
         return
     lines = list(values(name, data, policy))
     if not lines:
-        yield Surveyed(name, None, "empty")
+        yield _Read(name, None, None, "empty")
     for line in lines:
         yield _line(name, line, policy)
 
@@ -56,25 +71,48 @@ def values(name: str, data: bytes, policy: Policy) -> Iterator[strict.Line]:
     yield from strict.lines(data, policy.limits)
 
 
-def _line(name: str, line: strict.Line, policy: Policy) -> Surveyed:
-    if line.damage is not None:
-        return Surveyed(name, line.number, line.damage)
-    if not isinstance(line.value, dict):
-        stranger = dialects.stranger(line.value)
-        return Surveyed(name, line.number, f"{stranger}: this version does not read it" if stranger else "not an object")
+def _line(name: str, line: strict.Line, policy: Policy) -> _Read:
     try:
-        row = dialects.parse(line.value, 0, Source(name, None, line.number), policy.tolerance.unit_ratio)
-        _identities(row, policy)
+        if line.damage is not None:
+            raise DamageError(line.damage)
+        if not isinstance(line.value, dict):
+            stranger = dialects.stranger(line.value)
+            raise DamageError(f"{stranger}: this version does not read it" if stranger else "not an object")
+        return _Read(name, line.number, dialects.parse(line.value, 0, Source(name, None, line.number), policy), None)
     except DamageError as error:
-        return Surveyed(name, line.number, error.what)
-    figures = (row.metrics, row.duration, row.completed, row.requested, row.tokens_in, row.tokens_out)
-    return Surveyed(name, line.number, None, row.dialect, row.era, *figures)
+        return _Read(name, line.number, None, error.what)
 
 
-def _identities(row: Row, policy: Policy) -> None:
-    """Raise DamageError on a row that breaks throughput x duration = tokens, as an audit would."""
-    product = row.metrics["output_throughput"] * row.duration
-    if row.tokens_out is not None and abs(product - row.tokens_out) > policy.tolerance.identity_pct / 100 * max(
-        row.tokens_out, 1
-    ):
-        raise DamageError(f"output_throughput x duration is {product:.6g} tokens, the row says {row.tokens_out}", ids=("R21",))
+def _contradictions(rows: Sequence[Row], policy: Policy) -> dict[int, str]:
+    """Rows that break an identity, as an audit would find it: number of the row -> why."""
+    from dataclasses import replace
+
+    from audit.intake.store import Store
+
+    if not rows:
+        return {}
+    numbered = tuple(replace(row, source=Source(row.source.file, None, number)) for number, row in enumerate(rows))
+    with Store() as store:
+        leg = Leg("ref", ".", (Launch(".", numbered, own=False),), False)
+        store.fill([leg], policy)
+        damage = forensics.alone(store, [leg], policy)
+    found: dict[int, str] = {}
+    for item in damage:
+        found.setdefault(item.source.line or 0, item.what)
+    return found
+
+
+def _told(found: Sequence[_Read], broken: dict[int, str]) -> list[Surveyed]:
+    told: list[Surveyed] = []
+    number = 0
+    for item in found:
+        row, why = item.row, item.refused
+        if row is not None:
+            why = broken.get(number)
+            number += 1
+        if row is None or why is not None:
+            told.append(Surveyed(item.file, item.line, why))
+            continue
+        figures = (row.metrics, row.duration, row.completed, row.requested, row.tokens_in, row.tokens_out)
+        told.append(Surveyed(item.file, item.line, None, row.dialect, row.era, *figures))
+    return told

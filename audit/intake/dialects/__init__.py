@@ -8,6 +8,7 @@ from audit.contract import Source
 from audit.errors import DamageError
 from audit.intake.dialects import sglang, vllm
 from audit.intake.model import Row
+from audit.policy import Policy
 
 STRANGERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a GuideLLM report", ("benchmarks",)),
@@ -40,13 +41,13 @@ def looks_like_row(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return isinstance(value, dict) and stranger(value) is None and (vllm.fits(value) or sglang.fits(value))
 
 
-def parse(record: dict[str, Any], repeat: int, source: Source, unit_ratio: float) -> Row:
+def parse(record: dict[str, Any], repeat: int, source: Source, policy: Policy) -> Row:
     """The row that an object means. Raises DamageError on a missing, mistyped or impossible value, and on a stranger."""
     name = stranger(record)
     if name is not None:
         raise DamageError(f"{name}: this version does not read it", ids=("R18",))
     if "countersign" not in record and vllm.fits(record):
-        return vllm.parse(record, repeat, source, unit_ratio)
+        return vllm.parse(record, repeat, source, policy)
     if sglang.fits(record):
-        return sglang.parse(record, repeat, source, unit_ratio)
+        return sglang.parse(record, repeat, source, policy)
     raise DamageError("not a result of SGLang's or vLLM's serving benchmark", ids=("R18",))

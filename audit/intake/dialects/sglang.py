@@ -10,8 +10,9 @@ from audit.contract import Source
 from audit.errors import DamageError
 from audit.intake.dialects import common
 from audit.intake.dialects.common import Json, count, number
-from audit.intake.model import Ours, Row
+from audit.intake.model import Detail, Ours, Row
 from audit.intake.rows import METRICS
+from audit.policy import Policy
 
 REPEAT_SCHEMA = "countersign.repeat/1"
 WORKLOAD = (
@@ -41,28 +42,22 @@ def era(record: Json) -> str:
     return "mid 2025" if "median_tpot_ms" in record else "2024"
 
 
-def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
+def parse(record: Json, repeat: int, source: Source, policy: Policy) -> Row:
     """One line as a timed repeat. Raises DamageError on a missing, mistyped or impossible value."""
-    for key in COUNTS:
-        count(record, key)
-    for key in (*NUMBERS, *(key for key in record if str(key).endswith(("_ms", "_throughput")))):
-        number(record, key)
+    common.numbers(record, COUNTS, NUMBERS)
     completed = count(record, "completed")
     duration, completed = common.measured(record, count(record, "successful_requests") if completed is None else completed)
-    common.rate(record)
+    common.rate(record, ("inf", "trace"))
     metrics = {item.name: value for item in METRICS if (value := number(record, item.key)) is not None}
     if not metrics.get("output_throughput"):
         raise DamageError("no output throughput", ids=("R01", "R12"))
     ours = _ours(record["countersign"]) if "countersign" in record else None
-    common.plausible(metrics, duration, unit_ratio)
-    info = record.get("server_info")
-    if info is not None and not isinstance(info, dict):
-        raise DamageError("'server_info' is not an object", ids=("R09",))
+    tokens_in, tokens_out = count(record, "total_input_tokens"), count(record, "total_output_tokens")
+    common.plausible(metrics, duration, policy.tolerance.unit_ratio)
+    common.means(record, completed, tokens_out, policy)
     details = common.details(record)
-    own = common.ours_of(ours) or {
-        "requested": len(details) or None, "failed": sum(item.failed for item in details) if details else None,
-    }  # fmt: skip
-    if own["requested"]:
+    own = _asked(record, ours, details)
+    if own.get("requested"):
         metrics["success_rate"] = completed / own["requested"]
     return Row(
         repeat=ours.repeat if ours else repeat,
@@ -70,28 +65,40 @@ def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
         metrics=metrics,
         duration=duration,
         completed=completed,
-        tokens_in=count(record, "total_input_tokens"),
-        tokens_out=count(record, "total_output_tokens"),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
         workload={key: common.scalar(record.get(key)) for key in WORKLOAD},
-        config=None if info is None else msgspec.json.encode(info, order="sorted").decode(),
+        config=_config(record),
         ours=ours,
         dialect="countersign" if ours else "sglang",
         era=era(record),
         in_flight=number(record, "concurrency"),
         latency_mean_ms=number(record, "mean_e2e_latency_ms"),
-        cache_hit_pct=_cache(record),
+        cache_hit_pct=common.share(record, tokens_in),
         accept_length=number(record, "accept_length"),
+        limit=number(record, "max_concurrency"),
+        recounted=count(record, "total_output_tokens_retokenized"),
         details=details,
         **own,
     )
 
 
-def _cache(record: Json) -> float | None:
-    report = record.get("cache_report")
-    if not isinstance(report, dict):
+def _asked(record: Json, ours: Ours | None, details: tuple[Detail, ...]) -> dict[str, Any]:
+    """What was asked, what failed, and when: known of our own rows, and in part of rows that kept their arrays."""
+    if ours is not None:
+        return {"requested": ours.requested, "failed": ours.failed, "start_unix": ours.start_unix, "end_unix": ours.end_unix}
+    failed = sum(item.failed for item in details) if details else None
+    return {"requested": common.asked(record, details), "failed": failed}
+
+
+def _config(record: Json) -> str | None:
+    """``server_info`` as canonical text; a router's report with its prefill and decode servers is one object like any other."""
+    info = record.get("server_info")
+    if info is None:
         return None
-    total, cached = number(report, "total_prompt_tokens"), number(report, "total_cached_tokens")
-    return 100 * cached / total if total and cached is not None else number(report, "cache_hit_rate_pct")
+    if not isinstance(info, dict):
+        raise DamageError("'server_info' is not an object", ids=("R09",))
+    return msgspec.json.encode(info, order="sorted").decode()
 
 
 def _ours(value: Any) -> Ours:  # noqa: ANN401 - any JSON value

@@ -10,6 +10,7 @@ from audit.intake.dialects import common
 from audit.intake.dialects.common import Json, count, number
 from audit.intake.model import Row
 from audit.intake.rows import METRICS
+from audit.policy import Policy
 
 MARKS = ("total_token_throughput", "request_goodput", "request_goodput:", "endpoint_type", "model_id", "tokenizer_id")
 WORKLOAD = (
@@ -17,6 +18,11 @@ WORKLOAD = (
     "burstiness", "max_concurrency", "ramp_up_strategy", "ramp_up_start_rps", "ramp_up_end_rps",
 )  # fmt: skip
 COUNTS = ("completed", "failed", "num_prompts", "total_input_tokens", "total_output_tokens")
+NUMBERS = (
+    "max_concurrency", "burstiness", "best_of", "ramp_up_start_rps", "ramp_up_end_rps", "request_goodput", "request_goodput:",
+    "max_output_tokens_per_s", "max_concurrent_requests", "spec_decode_acceptance_length",
+)  # fmt: skip
+"""With the counts, the latencies and the throughputs: what ``--metadata`` may shadow with a text."""
 KNOWN = {
     *WORKLOAD, *COUNTS, *common.ARRAYS, "date", "duration", "request_throughput", "request_goodput", "request_goodput:", "rtfx",
     "output_throughput", "total_token_throughput", "input_throughput", "max_output_tokens_per_s", "max_concurrent_requests",
@@ -24,6 +30,8 @@ KNOWN = {
     "run_number",
 }  # fmt: skip
 """Keys that the client itself writes; what is left over came with ``--metadata`` or from a sweep."""
+MEASURED = ("spec_decode_", "diffusion_", "probe_")
+"""How further measurements of the newest client begin."""
 RENAMED = {"total_throughput": "total_token_throughput"}
 
 
@@ -41,16 +49,13 @@ def era(record: Json) -> str:
     return "benchmark_serving"
 
 
-def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
+def parse(record: Json, repeat: int, source: Source, policy: Policy) -> Row:
     """One result as a timed repeat. Raises DamageError on a missing, mistyped or impossible value."""
     if "output_throughput" not in record and "duration" not in record:
         raise DamageError("cut down: neither duration nor throughput was kept", ids=("R01",))
-    for key in COUNTS:
-        count(record, key)
-    for key in (key for key in record if str(key).endswith(("_ms", "_throughput"))):
-        number(record, key)
+    common.numbers(record, COUNTS, NUMBERS)
     duration, completed = common.measured(record, count(record, "completed"))
-    common.rate(record)
+    common.rate(record, ("inf",))
     metrics = {}
     for item in METRICS:
         key = RENAMED.get(item.name, item.key.replace("e2e_latency", "e2el"))
@@ -59,14 +64,19 @@ def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
             metrics[item.name] = value
     if not metrics.get("output_throughput"):
         raise DamageError("no output throughput", ids=("R01", "R12"))
-    common.plausible(metrics, duration, unit_ratio)
+    tokens_out = count(record, "total_output_tokens")
+    common.plausible(metrics, duration, policy.tolerance.unit_ratio)
+    common.means(record, completed, tokens_out, policy)
     details = common.details(record)
-    requested = count(record, "num_prompts") or len(details) or None
+    failed = count(record, "failed")
+    requested = common.asked(record, details) or (count(record, "num_prompts") if failed is None else completed + failed)
     if requested and completed > requested:
         raise DamageError(f"{completed} requests completed, {requested} were asked", ids=("R19",))
     if requested:
         metrics["success_rate"] = completed / requested
-    failed = count(record, "failed")
+    start, end = number(record, "benchmark_start_time_unix"), number(record, "benchmark_end_time_unix")
+    if start is not None and end is not None and end <= start:
+        raise DamageError("'benchmark_end_time_unix' is not after 'benchmark_start_time_unix'", ids=("R19",))
     stamp = record.get("date")
     return Row(
         repeat=repeat,
@@ -75,7 +85,7 @@ def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
         duration=duration,
         completed=completed,
         tokens_in=count(record, "total_input_tokens"),
-        tokens_out=count(record, "total_output_tokens"),
+        tokens_out=tokens_out,
         workload={key: common.scalar(record[key]) for key in WORKLOAD if key in record},
         config=_config(record),
         ours=None,
@@ -83,19 +93,18 @@ def parse(record: Json, repeat: int, source: Source, unit_ratio: float) -> Row:
         era=era(record),
         requested=requested,
         failed=failed if failed is not None else (requested - completed if requested else None),
-        start_unix=number(record, "benchmark_start_time_unix"),
-        end_unix=number(record, "benchmark_end_time_unix"),
+        start_unix=start,
+        end_unix=end,
         stamp=stamp if isinstance(stamp, str) else None,
         latency_mean_ms=number(record, "mean_e2el_ms"),
+        accept_length=number(record, "spec_decode_acceptance_length"),
+        limit=number(record, "max_concurrency"),
         details=details,
     )
 
 
 def _config(record: Json) -> str | None:
     """Settings that were handed along (``--metadata``, always text) or swept; the policy decides which of them are settings."""
-    found: dict[str, Scalar] = {
-        key: value
-        for key, value in record.items()
-        if key not in KNOWN and not str(key).endswith("_ms") and isinstance(value, str | int | float | bool)
-    }
+    handed = {key: record[key] for key in record if key not in KNOWN and not (key.endswith("_ms") or key.startswith(MEASURED))}
+    found: dict[str, Scalar] = {key: value for key, value in handed.items() if isinstance(value, str | int | float | bool)}
     return json.dumps(found, sort_keys=True, ensure_ascii=False) if found else None

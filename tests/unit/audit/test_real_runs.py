@@ -90,6 +90,25 @@ def _true(item: Surveyed, objects: list[Any]) -> None:
         assert not any(_is_row(value) for value in objects)
 
 
+@pytest.mark.parametrize("key", ["median_ttft_ms", "completed", "total_input_tokens", "total_output_tokens"])
+def test_arrays_of_a_real_result_contradict_what_is_changed(key: str, tmp_path: Path) -> None:
+    """The whole result is read; half a percent more under one key and its own arrays speak against it."""
+    path = next((REAL / "_derived").glob("*.json"))
+    record = json.loads(path.read_text())
+    assert [item.refused for item in survey(path)] == [None]
+    for number in range(2):
+        changed = {**record, key: type(record[key])(record[key] * (1 + 0.005 * number))}
+        if key != "median_ttft_ms":
+            changed |= {
+                "output_throughput": changed["total_output_tokens"] / record["duration"],
+                "request_throughput": changed["completed"] / record["duration"], "num_prompts": changed["completed"],
+                "total_token_throughput": (changed["total_input_tokens"] + changed["total_output_tokens"]) / record["duration"],
+            }  # fmt: skip
+        (tmp_path / "x.json").write_text(json.dumps(changed))
+        (found,) = survey(tmp_path / "x.json")
+        assert (found.refused is None) == (number == 0), found.refused
+
+
 def test_one_command_prints_the_table() -> None:
     """``countersign rows`` on the whole folder: 26 rows, every refusal with a reason, exit code 0."""
     done = CliRunner().invoke(cli, ["rows", str(REAL)], standalone_mode=False)

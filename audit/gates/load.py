@@ -1,0 +1,77 @@
+"""Gate 1, the load: what the rows name as their load is what the server was given."""
+
+from __future__ import annotations
+
+from audit.contract import Figure, Finding
+from audit.evidence import Evidence
+
+GATE = "load"
+
+
+def check(ev: Evidence) -> list[Finding]:
+    """Requests in flight against the asked concurrency, tokens against the text of the answers."""
+    found = [*_in_flight(ev), *_recounted(ev)]
+    known = [row for row in ev.tables.flights if row.leg in ev.legs]
+    if found:
+        return found
+    if not known:
+        return [Finding(gate=GATE, status="n/a", ids=["W21"], reason="requests in flight are not on record")]
+    least = min(known, key=lambda row: row.mean / row.limit)
+    words = f"at least {least.mean:.4g} requests in flight on average where {least.limit:g} were asked"
+    figures = {"in_flight": Figure(least.mean, "requests"), "asked": Figure(least.limit, "requests")}
+    return [Finding(gate=GATE, status="ok", ids=["W21"], reason=words, figures=figures, sql=["in_flight"])]
+
+
+def _in_flight(ev: Evidence) -> list[Finding]:
+    """A row whose requests in flight stay far below its concurrency, although it had rounds enough to get there."""
+    rules = ev.policy.rows
+    rows = {(leg.role, row.source.file, row.source.line): row for leg in ev.legs.values() for _, row in leg.rows}
+    low = []
+    for item in ev.tables.flights:
+        row = rows.get((item.leg, item.file, item.line))
+        open_loop = row is None or row.workload.get("request_rate") not in (None, "inf")
+        if not open_loop and item.rounds >= rules.in_flight_rounds and item.mean < rules.in_flight_share * item.limit:
+            low.append(item)
+    if not low:
+        return []
+    legs = " and ".join(sorted({item.leg for item in low}))
+    worst = min(low, key=lambda item: (item.mean / item.limit, item.file, item.line))
+    return [
+        Finding(
+            gate=GATE,
+            status="flag",
+            situation="flagged",
+            ids=["W21"],
+            reason=(
+                f"concurrency not reached: {worst.mean:.4g} requests were in flight on average where {worst.limit:g} were asked "
+                f"({worst.file}:{worst.line}; {len(low)} rows of {legs}): the load is not the one it is named after"
+            ),
+            next_step="Look for what held the client back (connections, CPU, prompts), or name the concurrency that was reached.",
+            figures={"in_flight": Figure(worst.mean, "requests"), "asked": Figure(worst.limit, "requests")},
+            sql=["in_flight"],
+            evidence=[ev.source(worst.file, worst.line)],
+        )
+    ]
+
+
+def _recounted(ev: Evidence) -> list[Finding]:
+    """Legs whose answers hold far fewer tokens than were counted."""
+    limit = ev.policy.rows.recount_share
+    return [
+        Finding(
+            gate=GATE,
+            status="flag",
+            situation="flagged",
+            ids=["W17", "W18"],
+            reason=(
+                f"tokens without text: leg {row.leg} counts {row.tokens:.6g} output tokens, the text of its answers holds "
+                f"{row.recounted:.6g} (first row {row.file}:{row.line})"
+            ),
+            next_step="Read some answers: padding, special tokens or chunks counted as tokens are no work done.",
+            figures={"counted": Figure(row.tokens, "tokens"), "in_the_text": Figure(row.recounted, "tokens")},
+            sql=["recounted"],
+            evidence=[ev.source(row.file, row.line)],
+        )
+        for row in ev.tables.recounts
+        if row.leg in ev.legs and row.recounted < limit * row.tokens
+    ]
