@@ -7,7 +7,10 @@ import pkgutil
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 
+from proof.inject.bases import Base
 from proof.inject.draft import Draft
 
 Edit = Callable[[Draft, float, random.Random], None]
@@ -47,12 +50,25 @@ def nothing(_draft: Draft, _size: float, _rng: random.Random) -> None:
 
 def every() -> tuple[Recipe, ...]:
     """All recipes in the order of their names. Raises ValueError where two share one."""
-    from proof.inject import recipes
-
     found: dict[str, Recipe] = {}
-    for item in pkgutil.iter_modules(recipes.__path__):
-        for recipe in importlib.import_module(f"{recipes.__name__}.{item.name}").RECIPES:
+    for module in _modules():
+        for recipe in module.RECIPES:
             if recipe.name in found:
                 raise ValueError(f"two recipes are called {recipe.name!r}")
             found[recipe.name] = recipe
     return tuple(found[name] for name in sorted(found))
+
+
+def extra_bases() -> dict[str, Base]:
+    """Clean runs that recipes bring along, for scopes of their own."""
+    found: dict[str, Base] = {}
+    for module in _modules():
+        found |= getattr(module, "EXTRA_BASES", {})
+    return dict(sorted(found.items()))
+
+
+@cache
+def _modules() -> tuple[ModuleType, ...]:
+    from proof.inject import recipes
+
+    return tuple(importlib.import_module(f"{recipes.__name__}.{item.name}") for item in pkgutil.iter_modules(recipes.__path__))

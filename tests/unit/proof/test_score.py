@@ -56,7 +56,8 @@ def test_a_caught_lie_under_another_id_is_a_miss_with_evidence(tmp_path: Path) -
 
 def test_a_lie_that_passes_and_a_twin_that_fails_are_misses(tmp_path: Path) -> None:
     """Both directions count."""
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     passed = score.score(_case("lie"), _verdicts(tmp_path / "a", lie=False), _key(["W06"]))
     refused = score.score(_case("twin"), _verdicts(tmp_path / "b", lie=True), _key(["W06"]))
     whats = [miss["what"] for miss in score.misses([*passed, *refused])]
