@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from audit import effect, stats
 from audit.contract import Figure, Finding, Situation, Source
 from audit.evidence import Evidence
@@ -85,11 +87,8 @@ def _ok(reason: str) -> Finding:
     return Finding(gate=GATE, status="ok", ids=["M04", "M05"], reason=reason)
 
 
-def _flag(ids: list[str], reason: str, step: str, places: list[Source], figures: dict[str, Figure] | None = None) -> Finding:
-    kind: Situation = "flagged"
-    return Finding(
-        gate=GATE, status="flag", situation=kind, ids=ids, reason=reason, next_step=step, evidence=places, figures=figures or {}
-    )
+def _flag(ids: list[str], reason: str, step: str, places: list[Source], *, kind: Situation = "flagged") -> Finding:
+    return Finding(gate=GATE, status="flag", situation=kind, ids=ids, reason=reason, next_step=step, evidence=places)
 
 
 def _stale(ev: Evidence, line: list[Timed], pause: float) -> list[Finding]:
@@ -103,7 +102,8 @@ def _stale(ev: Evidence, line: list[Timed], pause: float) -> list[Finding]:
         f"{second.source.file}:{second.source.line}), more than {limit:g} h: the reference is stale"
     )
     step = "Measure both legs in one session, in turns."
-    return [_flag(["M04"], reason, step, [first.source, second.source], {"pause": Figure(stats.significant(pause), "s")})]
+    finding = _flag(["M04"], reason, step, [first.source, second.source])
+    return [replace(finding, figures={"pause": Figure(stats.significant(pause), "s")})]
 
 
 def _drift(ev: Evidence, line: list[Timed], first: str) -> list[Finding]:
@@ -122,7 +122,7 @@ def _drift(ev: Evidence, line: list[Timed], first: str) -> list[Finding]:
         f"(p {found.p:.2g}), the way of the gain of {gain:+.2f} %: drift and gain cannot be told apart"
     )
     step = "Measure the legs in turns: ref cand cand ref."
-    return [_flag(["M05", "M01"], reason, step, [line[0].source, line[-1].source])]
+    return [_flag(["M05", "M01"], reason, step, [line[0].source, line[-1].source], kind="noisy")]
 
 
 def _position(ev: Evidence) -> list[Finding]:

@@ -55,7 +55,7 @@ def _slip(one: float, other: float, decades: float) -> bool:
     """Apart by a power of thousand: a unit was taken for another."""
     if one <= 0 or other <= 0:
         return False
-    thousands = log10(one / other) / 3
+    thousands = (log10(one) - log10(other)) / 3
     return round(thousands) != 0 and abs(thousands - round(thousands)) * 3 < decades
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from audit import effect, stats
+from audit import effect, rules, stats
 from audit.contract import Figure, Finding, Situation
 from audit.evidence import Evidence, LegRow
 from audit.intake.model import Launch, Row
@@ -43,6 +43,14 @@ def _gain(ref: Sequence[LegRow], cand: Sequence[LegRow]) -> float:
     return 100 * (statistics.median(row.value for row in cand) / statistics.median(row.value for row in ref) - 1)
 
 
+def _kind(ev: Evidence, rows: dict[str, list[LegRow]]) -> Situation:
+    """What a doubt means: a smaller gain where the rule still proves one on the rows that are left, else no gain shown yet."""
+    ref, cand = (rules.leg([[row.value for row in group] for group in launches(rows[role])]) for role in ("ref", "cand"))
+    terms = rules.Terms(ev.request.alpha, ev.request.noise_band_pct, ev.policy.delta.min_launches)
+    left = rules.gain(ref, cand, effect.sets(ev), terms, known=effect.launches_known(ev))
+    return "flagged" if left.word == "proven" else "noisy"
+
+
 def _hangs(ev: Evidence, gain: float, without: float) -> bool:
     """True when so much of the gain goes that it has to be told: down into the band, or by more than the policy's share."""
     return without < gain * (1 - ev.policy.series.inflation_share) or without <= ev.request.noise_band_pct < gain
@@ -77,7 +85,7 @@ def _faulted(ev: Evidence, rows: dict[str, list[LegRow]], gain: float) -> list[F
                 f"the gain is {gain:+.2f} % with it and {without:+.2f} % without"
             )
             step = "Find out what happened to that repeat and measure the whole leg again; quote the smaller gain until then."
-            found.append(flag(["M12"], reason, step, [row], ev))
+            found.append(flag(["M12"], reason, step, [row], ev, _kind(ev, {**rows, role: kept})))
             break
     return found
 
@@ -88,10 +96,12 @@ def _early(ev: Evidence, rows: dict[str, list[LegRow]], gain: float) -> list[Fin
     for role, mine in rows.items():
         groups = launches(mine)
         values = [[row.value for row in group] for group in groups]
-        first, climb = stats.first_repeat(values), stats.trend(values)
-        rules, band = ev.policy.series, ev.request.noise_band_pct
-        cold = first is not None and first.p <= rules.first_p and abs(first.shift_pct) > band
-        climbs = climb is not None and climb.p <= rules.trend_p and abs(climb.change_pct) > band
+        settings, band = ev.policy.series, ev.request.noise_band_pct
+        climb = stats.trend(values)
+        alike = [stats.first_repeat(values), *([stats.first_repeat([*values, *_sets(ev)])] if role == "ref" and ev.noise else [])]
+        first = next((one for one in alike if one and one.p <= settings.first_p and abs(one.shift_pct) > band), None)
+        cold = first is not None
+        climbs = climb is not None and climb.p <= settings.trend_p and abs(climb.change_pct) > band
         if not cold and not climbs:
             continue
         settled = {
@@ -110,8 +120,14 @@ def _early(ev: Evidence, rows: dict[str, list[LegRow]], gain: float) -> list[Fin
         )
         reason = f"{what}: the gain is {gain:+.2f} % over all repeats and {without:+.2f} % once both legs have settled"
         step = "Warm both legs until their repeats stop moving, then measure again; quote the smaller gain until then."
-        found.append(flag(["M01", "M05"] if climbs else ["M01"], reason, step, [groups[0][0], groups[0][-1]], ev))
+        ids, places = ["M01", "M05"] if climbs else ["M01"], [groups[0][0], groups[0][-1]]
+        found.append(flag(ids, reason, step, places, ev, _kind(ev, settled)))
     return found[:1]
+
+
+def _sets(ev: Evidence) -> list[list[float]]:
+    """Repeats of each launch of the A/A sets: of the reference's kind, so their first repeats speak for its first repeats too."""
+    return [[row.metrics[effect.HEADLINE] for row in launch.rows] for leg in ev.noise for launch in leg.launches if launch.rows]
 
 
 def _unsettled(n: int, *, climbs: bool) -> int:

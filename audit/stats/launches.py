@@ -55,13 +55,24 @@ def pool(groups: Sequence[Sequence[float]]) -> Pooled | None:
 
 
 def gain(ref: Sequence[float], cand: Sequence[float], pooled: Pooled, alpha: float) -> Interval:
-    """Gain of candidate over reference launches: Student's t with pooled variance.
+    """Gain of candidate over reference launches: Student's t with pooled variance, and never less scatter than a leg shows.
 
     Estimate: difference of mean log launch medians (tok/s). ``lower`` and ``upper`` are one-sided bounds, each at
-    level ``alpha``; ``p`` is one-sided against no gain. Assumes independent, roughly normal log medians.
+    level ``alpha``; ``p`` is one-sided against no gain. Assumes independent, roughly normal log medians. Where a leg scatters
+    more than the pool, its own variance stands for its part of the error: pooling must not lend a restless leg the calm of the
+    others (docs/decisions/0011). With equal scatter that makes the bounds a little wider than they need be.
     """
     estimate = _mean_log(cand) - _mean_log(ref)
-    return _interval(estimate, pooled.sd * math.sqrt(1 / len(ref) + 1 / len(cand)), pooled.df, alpha)
+    error = math.sqrt(sum(max(pooled.sd**2, _variance(leg)) / len(leg) for leg in (ref, cand)))
+    return _interval(estimate, error, pooled.df, alpha)
+
+
+def _variance(leg: Sequence[float]) -> float:
+    """Sample variance of log launch medians; 0 below two launches."""
+    if len(leg) < 2:
+        return 0.0
+    mean = _mean_log(leg)
+    return math.fsum((math.log(value) - mean) ** 2 for value in leg) / (len(leg) - 1)
 
 
 def _mean_log(values: Sequence[float]) -> float:

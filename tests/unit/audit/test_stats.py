@@ -132,7 +132,10 @@ def test_the_band_weighs_where_launches_are_quiet() -> None:
 
 
 def test_lower_bounds_cover() -> None:
-    """A true gain of 2 % lies above its lower bound 95 times in a hundred, below its upper bound likewise (4,000 experiments)."""
+    """A true gain of 2 % lies above its lower bound at least 95 times in a hundred, below its upper bound likewise (4,000 tries).
+
+    More often than that, because a leg that scatters more than the pool is taken at its own word.
+    """
     rng = np.random.Generator(np.random.PCG64(31))
     above = below = 0
     for _ in range(4000):
@@ -142,8 +145,23 @@ def test_lower_bounds_cover() -> None:
         found = stats.gain(ref, cand, pooled, 0.05)
         above += found.lower <= math.log(1.02)
         below += found.upper >= math.log(1.02)
-    assert above / 4000 == pytest.approx(0.95, abs=0.011)
-    assert below / 4000 == pytest.approx(0.95, abs=0.011)
+    assert 0.95 - 0.011 <= above / 4000 <= 0.98
+    assert 0.95 - 0.011 <= below / 4000 <= 0.98
+
+
+def test_a_restless_leg_gets_no_calm_from_the_pool() -> None:
+    """A candidate that scatters three times as much as all else: gains that are none are proven less often than by pooling alone."""
+    rng = np.random.Generator(np.random.PCG64(43))
+    proven = pooling = 0
+    for _ in range(4000):
+        noise, ref, cand = (list(_launches(rng, n, sd)) for n, sd in ((6, 0.01), (3, 0.01), (3, 0.03)))
+        pooled = stats.pool([noise, ref, cand])
+        assert pooled is not None
+        found = stats.gain(ref, cand, pooled, 0.01)
+        proven += found.lower > 0
+        error = pooled.sd * math.sqrt(2 / 3)
+        pooling += found.estimate > student.quantile(0.01, pooled.df) * error
+    assert proven < 0.75 * pooling
 
 
 def test_launches_needed_falls_with_the_gain() -> None:
@@ -232,13 +250,13 @@ def test_same_band_holds_what_it_says() -> None:
 
 
 def test_a_loss_is_excluded_only_by_a_bound() -> None:
-    """The bound lies above a true loss 95 times in a hundred; one value a side excludes nothing."""
+    """The bound lies above a true loss at least 95 times in a hundred; one value a side excludes nothing."""
     rng = np.random.Generator(np.random.PCG64(41))
     held = 0
     for _ in range(2000):
         bound = stats.worst_loss(list(_launches(rng, 5, 0.02)), list(_launches(rng, 5, 0.02, math.log(1.1))), 0.05)
         held += bound is not None and bound >= 10.0
-    assert held / 2000 == pytest.approx(0.95, abs=0.016)
+    assert 0.95 - 0.016 <= held / 2000 <= 0.985
     assert stats.worst_loss([100.0], [100.0], 0.05) is None
     assert stats.worst_loss([100.0, 0.0], [100.0, 1.0], 0.05) is None
     assert stats.worst_loss([1.0, 1.0], [1.0, 1.0], 0.05) == pytest.approx(0.0)
