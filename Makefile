@@ -6,11 +6,12 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help campaign test lint setup clean
+.PHONY: help campaign test proof lint setup clean
 
 help:
 	@echo "make campaign   install into $(VENV) and run the embedded campaign with the auditor (about 10 minutes)"
 	@echo "make test       install into $(VENV) and run all tests (a few minutes)"
+	@echo "make proof      measure the judge anew: plant lies, replay them blind, simulate campaigns (under an hour)"
 	@echo "make lint       ruff, mypy strict, import contracts"
 	@echo "make clean      remove $(VENV)"
 
@@ -31,6 +32,9 @@ campaign: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+proof: $(READY)
+	$(BIN)/countersign proof
 
 lint: $(READY)
 	$(BIN)/ruff check .
