@@ -45,6 +45,7 @@ def cli() -> None:
       countersign audit runs/<id>              check any run again: no server, no model, no network
       countersign audit --legs BEFORE AFTER    check two folders of somebody's rows
       countersign verdicts list                what was decided so far
+      countersign replay raw_runs              judge recorded runs again, blind
 
     \b
     Exit codes: 0 done, 1 it could not go on, 2 wrong usage or configuration,
@@ -210,6 +211,36 @@ def audit_command(form: Form, fail_on: FailOn, **asked: Any) -> int:  # noqa: AN
     from workflow.commands.audit import audit_command as body
 
     return body(Asked(**asked), form, fail_on)
+
+
+@cli.command("replay", short_help="Judge recorded runs again, blind.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--jobs", type=click.IntRange(min=1), help="Judges side by side [default: one a core].")
+@click.option("--policy", metavar="FILE|strict|default", help="A policy file, whole or only what it changes.")
+@click.option("--state", metavar="FILE", type=click.Path(path_type=Path), help="Keep what is finished here, and go on from it.")
+@click.option(
+    "--limit", default=600.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Seconds a run may take."
+)
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
+def replay_command(form: str, **asked: Any) -> int:  # noqa: ANN401 - click hands over the fields of Asked
+    """Audit the runs in PATHS (runs, or folders of runs) with judges that see raw artefacts and nothing else.
+
+    Each judge is a process without a network that cannot write, and cannot read proof/ or what in a run says how it was judged
+    before; it knows the run by a number. The order and the bytes of the output do not depend on --jobs.
+
+    \b
+    Examples:
+      countersign replay raw_runs
+      countersign replay raw_runs --format json --state replay.jsonl > replay.json
+      countersign replay runs/monday runs/tuesday --policy strict --jobs 1
+
+    \b
+    Exit codes: 0 every run was audited (whatever the verdicts), 1 a run could not be, 2 wrong usage, 130 interrupted.
+    """
+    from workflow.commands.replay import Asked
+    from workflow.commands.replay import replay_command as body
+
+    return body(Asked(**asked), form)
 
 
 @cli.group(short_help="List, show and compare verdicts.")

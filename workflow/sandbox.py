@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +44,8 @@ class Job:
     """Directories covered by an empty tmpfs even where a readable one contains them."""
     network: bool = False
     tmp_mib: int = 2048
+    placed: Mapping[str, Path] = field(default_factory=dict)
+    """Place inside to what is bound there read-only, in this order: under other names, or over what a former one shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,17 @@ class Sandbox:
     def command(self, job: Job) -> list[str]:
         """The argv that runs the job confined. Without bubblewrap it is the job's own argv."""
         return _bubblewrap(job) if self.kind == "bubblewrap" else list(job.argv)
+
+    def packed(self, job: Job, handle: int) -> tuple[list[str], bytes]:
+        """``command`` with bubblewrap's own arguments in the bytes, to be read from file descriptor ``handle``.
+
+        For jobs with many places: no limit of an argv, and nothing of them shows in a list of processes, inside or out.
+        """
+        argv = self.command(job)
+        if self.kind != "bubblewrap":
+            return argv, b""
+        end = len(argv) - len(job.argv) - 1
+        return [argv[0], "--args", str(handle), *argv[end:]], b"".join(os.fsencode(item) + b"\0" for item in argv[1:end])
 
     def environment(self, job: Job, private_tmp: Path) -> dict[str, str]:
         """The environment to start ``command`` with; ``private_tmp`` stands in for the tmpfs where there is no sandbox."""
@@ -90,6 +103,8 @@ def _bubblewrap(job: Job) -> list[str]:
         argv += ["--ro-bind", str(path), str(path)]
     for path in job.hidden:
         argv += _cover(path, [*interpreter_dirs(), *job.readable])
+    for place, path in job.placed.items():
+        argv += ["--ro-bind", str(path), place]
     for key, value in {**job.env, "HOME": HOME, "TMPDIR": "/tmp"}.items():  # noqa: S108 - the sandbox's own
         argv += ["--setenv", key, value]
     return [*argv, "--chdir", HOME, "--", *job.argv]

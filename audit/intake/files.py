@@ -37,9 +37,10 @@ def inside(run_dir: Path, relative: str, what: str) -> Path:
 def leads_inside(run_dir: Path, path: Path) -> bool:
     """True when the path, symbolic links followed, stays below the run directory."""
     try:
-        return path.resolve().is_relative_to(run_dir.resolve())
-    except (OSError, RuntimeError, ValueError):
+        place, run = os.path.realpath(path), os.path.realpath(run_dir)
+    except (OSError, ValueError):
         return False
+    return place == run or place.startswith(run.rstrip(os.sep) + os.sep)
 
 
 def read(run_dir: Path, path: Path, limits: Limits) -> bytes:

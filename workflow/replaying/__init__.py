@@ -1,0 +1,1 @@
+"""Blind replay: finding runs, the judges' cage, the judges themselves, and what was finished before."""
