@@ -132,6 +132,8 @@ class ContentionRow(NamedTuple):
     coverage: float
     name: str | None
     pid: int | None
+    mhz: float | None = None
+    """Mean clock of the processor."""
 
 
 class OverlapRow(NamedTuple):

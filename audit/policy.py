@@ -49,6 +49,8 @@ class Contention(Struct, frozen=True, forbid_unknown_fields=True):
     steal_cores: float
     min_coverage: float
     sample_s: float
+    clock_pct: float
+    """Percent by which the processor's mean clock may differ between the legs."""
 
 
 class Lifecycle(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +95,8 @@ class Series(Struct, frozen=True, forbid_unknown_fields=True):
     """Share of a gain that has to hang on a faulted, early or missing repeat before it flags."""
     gap_hours: float
     """Pause between the two legs from which the reference is stale, where they were measured one after the other."""
+    block_trend_p: float
+    """Of a trend inside two blocks; only one that points the way of the gain counts, so half of it are false alarms."""
     order_pairs: int
     """Pairs of launches from which one order throughout is a fixed order."""
 
@@ -389,7 +393,7 @@ class Logs(Struct, frozen=True, forbid_unknown_fields=True):
     events_kept: int
     """Of each kind."""
     arguments_kept: int
-    warm_lines: int
+    warm_lines: dict[str, int]
     """Lines of load after which a server is no longer warming up."""
     weights_pct: float
     weights_gb: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from audit.contract import Figure, Finding
-from audit.evidence import Evidence
+from audit.evidence import ContentionRow, Evidence
 
 GATE = "contention"
 
@@ -39,8 +39,9 @@ def check(ev: Evidence) -> list[Finding]:
             reason = f"{where}: the hypervisor took {row.steal_cores:.3g} cores on average"
             finding = Finding(gate=GATE, status="flag", situation="flagged", reason=reason, figures=figures, evidence=source)
             found.append(replace(finding, next_step="Measure again on a machine that is not overcommitted."))
+    found += _clocks(ev, rows)
     if found:
-        return [replace(item, ids=["M22"], sql=["contention"]) for item in found]
+        return [replace(item, ids=item.ids or ["M22"], sql=["contention"]) for item in found]
     worst = max(rows, key=lambda row: row.foreign_cores or 0.0)
     figures = {
         "worst_foreign_cores": Figure(worst.foreign_cores, "cores"),
@@ -48,3 +49,29 @@ def check(ev: Evidence) -> list[Finding]:
     }
     reason = f"at most {worst.foreign_cores:.3g} cores of strangers in any timed window"
     return [Finding(gate=GATE, status="ok", ids=["M22"], reason=reason, figures=figures, sql=["contention"])]
+
+
+def _clocks(ev: Evidence, rows: list[ContentionRow]) -> list[Finding]:
+    """The processor ran at other clocks under one leg: in every repeat, and by more than the policy lets pass."""
+    clocks = {role: [row.mhz for row in rows if row.leg == role and row.mhz] for role in ("ref", "cand")}
+    if not all(clocks.values()):
+        return []
+    ref, cand = (sum(found) / len(found) for found in clocks.values())
+    off = 100 * (cand / ref - 1)
+    apart = max(clocks["ref"]) < min(clocks["cand"]) or max(clocks["cand"]) < min(clocks["ref"])
+    if not apart or abs(off) <= ev.policy.contention.clock_pct:
+        return []
+    words = f"{ref:.4g} MHz under ref and at {cand:.4g} MHz under cand ({off:+.1f} %)"
+    reason = f"other clocks: the processor ran at {words}, in every repeat"
+    return [
+        Finding(
+            gate=GATE,
+            status="fail",
+            situation="not_comparable",
+            ids=["M20"],
+            reason=reason,
+            next_step="Fix the clock or wait until it settles, measure both legs in turns, and look at governor, heat and power.",
+            figures={"ref_clock": Figure(ref, "MHz"), "cand_clock": Figure(cand, "MHz")},
+            evidence=[ev.source(f"{next(row.launch for row in rows if row.leg == role)}/host.json") for role in ("ref", "cand")],
+        )
+    ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+import statistics
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from audit import effect, stats
+from audit import effect, rules, stats
 from audit.contract import Figure, Finding, Situation, Source
 from audit.evidence import Evidence
 from audit.intake.model import Launch, Row
@@ -34,7 +35,7 @@ def check(ev: Evidence) -> list[Finding]:
     line = timeline(ev)
     if line is None:
         return []
-    warm = _warmth(ev)
+    warm = [*_warmth(ev), *_sessions(ev, line)]
     turns = sum(a.role != b.role for a, b in itertools.pairwise(line))
     if turns > 1:
         return [*warm, *_position(ev)] or [_ok(f"the legs took turns {turns} times")]
@@ -106,11 +107,39 @@ def _stale(ev: Evidence, line: list[Timed], pause: float) -> list[Finding]:
     return [replace(finding, figures={"pause": Figure(stats.significant(pause), "s")})]
 
 
+def _sessions(ev: Evidence, line: list[Timed]) -> list[Finding]:
+    """Rows of one leg from sessions hours apart, where a session lacks the other leg: left over from another day."""
+    limit = 3600 * ev.policy.series.gap_hours
+    sessions: list[list[Timed]] = [[line[0]]]
+    for one, other in itertools.pairwise(line):
+        if other.start - one.end > limit:
+            sessions.append([])
+        sessions[-1].append(other)
+    split = {role for role in ("ref", "cand") if sum(any(item.role == role for item in part) for part in sessions) > 1}
+    alone = [part for part in sessions if len({item.role for item in part}) == 1 and part[0].role in split]
+    if not alone:
+        return []
+    part = alone[0]
+    role, first = part[0].role, part[0]
+    mine = [item for item in line if item.role == role]
+    other = next(item for item in mine if item not in part)
+    hours = abs(other.start - first.start) / 3600
+    reason = (
+        f"rows of two sessions in leg {role}: {len(part)} of {len(mine)} repeats ({first.source.file}:{first.source.line}) lie "
+        f"{hours:.3g} h from the others ({other.source.file}:{other.source.line}), and the other leg has none there"
+    )
+    left = {name: [item.value for item in line if item.role == name and item not in part] for name in ("ref", "cand")}
+    delta = 100 * (statistics.median(left["cand"]) / statistics.median(left["ref"]) - 1)
+    kept = rules.ranges(left["ref"], left["cand"], delta, ev.request.noise_band_pct) == "proven"
+    step = "Leave out the rows of the other session, or measure both legs in it."
+    return [_flag(["M04", "R18"], reason, step, [first.source, other.source], kind="flagged" if kept else "noisy")]
+
+
 def _drift(ev: Evidence, line: list[Timed], first: str) -> list[Finding]:
     """A trend inside the blocks that points the way of the gain, and is larger than the band."""
     blocks = [[item for item in line if item.role == role] for role in (first, line[-1].role)]
     found = stats.trend([[item.value for item in block] for block in blocks])
-    if found is None or found.p > ev.policy.series.trend_p or abs(found.change_pct) <= ev.request.noise_band_pct:
+    if found is None or found.p > ev.policy.series.block_trend_p or abs(found.change_pct) <= ev.request.noise_band_pct:
         return []
     pair = ev.tables.pair(effect.HEADLINE)
     gain = pair.delta_pct if pair is not None and pair.delta_pct is not None else 0.0

@@ -182,6 +182,11 @@ def _count(seen: _Seen, name: str, text: str, line: int) -> None:
         seen.peaks[name] = Peak(number, line)
 
 
+def _engine(seen: _Seen) -> str:
+    """The engine whose marks were seen most so far; SGLang where there were none."""
+    return max(sorted(seen.marks), key=lambda name: seen.marks[name]) if any(seen.marks.values()) else "sglang"
+
+
 def _event(line: str, number: int, task: Task, plan: Plan, seen: _Seen) -> bool:
     """True when the line is an event of the task's kind, kept or not; a line is one event at most."""
     if task.pattern is None or not task.pattern.search(line) or any(pattern.search(line) for pattern in plan.not_events):
@@ -193,7 +198,7 @@ def _event(line: str, number: int, task: Task, plan: Plan, seen: _Seen) -> bool:
             start.died = True
             if len(seen.deaths) < rules.events_kept:
                 seen.deaths.append((len(seen.starts) - 1, event))
-    elif kind != "capture" or start.load_lines >= rules.warm_lines:
+    elif kind != "capture" or start.load_lines >= rules.warm_lines[_engine(seen)]:
         _keep_event(seen, event, rules)
     return True
 

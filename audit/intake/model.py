@@ -106,6 +106,8 @@ class Sample(Struct, frozen=True):
     foreign_cores: float
     steal_cores: float
     foreign: list[Stranger]
+    mhz: float | None = None
+    """Mean clock of the cores; None where the machine does not say."""
 
 
 class Host(Struct, frozen=True):

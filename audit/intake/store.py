@@ -234,5 +234,5 @@ def _requests(leg: Leg, launch: Launch) -> Iterable[Record]:
 def _samples(leg: Leg, launch: Launch) -> Iterable[Record]:
     for sample in launch.samples:
         top = max(sample.foreign, key=lambda stranger: (stranger.cores, -stranger.pid), default=None)
-        facts = (sample.t_unix, sample.foreign_cores, sample.steal_cores)
+        facts = (sample.t_unix, sample.foreign_cores, sample.steal_cores, sample.mhz)
         yield (leg.role, launch.id, *facts, *((top.name, top.pid, top.cores) if top else (None, None, None)))

@@ -11,5 +11,5 @@ CREATE TABLE config (leg VARCHAR, launch VARCHAR, record BIGINT, key VARCHAR, va
 CREATE TABLE requests (leg VARCHAR, launch VARCHAR, pair BIGINT, repeat BIGINT, idx BIGINT, sent DOUBLE, first_token DOUBLE, done DOUBLE,
                        tokens_in BIGINT, tokens_out BIGINT, usage_in BIGINT, usage_out BIGINT, stop_reason VARCHAR, failed BOOLEAN,
                        answer VARCHAR, expected VARCHAR, prompt VARCHAR);
-CREATE TABLE samples (leg VARCHAR, launch VARCHAR, t_unix DOUBLE, foreign_cores DOUBLE, steal_cores DOUBLE,
+CREATE TABLE samples (leg VARCHAR, launch VARCHAR, t_unix DOUBLE, foreign_cores DOUBLE, steal_cores DOUBLE, mhz DOUBLE,
                       top_name VARCHAR, top_pid BIGINT, top_cores DOUBLE);
