@@ -264,6 +264,17 @@ class RowRules(Struct, frozen=True, forbid_unknown_fields=True):
     """Percent by which mean requests in flight may lie above what the client allows: rounded figures, medians for means."""
     recount_share: float
     """Tokens of the answers' text, counted again, below this share of the tokens that were counted."""
+    recount_points: float
+    """Percent of the counted tokens by which that share may differ between the legs."""
+    unit_pct: float
+    """A ratio so near to a factor between units is taken for a slip of unit."""
+    slip_pct: float
+    """The same between latencies of two legs, which truly differ by some percent too."""
+    certain_factor: float
+    """From this factor on no true gain is as large."""
+    copy_figures: int
+    copy_digits: int
+    """Latencies, so many at least, whose ratios to the duration agree to so many digits: one row is the other, stretched."""
 
 
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 from audit import effect, stats
@@ -36,7 +37,7 @@ def check(ev: Evidence) -> list[Finding]:
     An ``ok`` is no proof of no loss: metrics whose loss the rows leave open are named beside it.
     """
     rules = ev.policy.headline
-    bad: list[Finding] = []
+    bad: list[Finding] = _units(ev)
     better: list[str] = []
     seen = 0
     for name in rules.co_metrics:
@@ -63,6 +64,53 @@ def check(ev: Evidence) -> list[Finding]:
     words = f"no co-metric is worse by more than {rules.flag_pct:g} %" + (f"; better: {gains}" if gains else "")
     held = Finding(gate=GATE, status="ok", ids=["R08", "R22"], reason=words, sql=["leg_metrics", "metric_pairs"])
     return [held, *_open(ev)]
+
+
+def _units(ev: Evidence) -> list[Finding]:
+    """Latencies of the two legs that are apart by a factor between units: one leg is in another unit."""
+    found = []
+    for name in (item for item in ev.policy.headline.co_metrics if item.endswith("_ms")):
+        ref, cand = ev.tables.metric("ref", name), ev.tables.metric("cand", name)
+        if ref is None or cand is None or min(ref.median, cand.median) <= 0:
+            continue
+        factor = max(ref.median / cand.median, cand.median / ref.median)
+        if not _slipped(ev, name, factor, "ref" if ref.median < cand.median else "cand"):
+            continue
+        rows = [next((row for row in ev.tables.leg_rows if row.leg == role), None) for role in ("ref", "cand")]
+        words = f"{label(name)} is {ref.median:.4g} ms in ref and {cand.median:.4g} ms in cand"
+        found.append(
+            Finding(
+                gate=GATE, status="fail", situation="not_comparable", ids=["R21", "R09"], sql=["leg_metrics"],
+                reason=f"{words}, {factor:.4g} times apart: a slip of unit",
+                next_step=f"Find out in which unit each leg's client wrote {label(name)}, and measure again with one client.",
+                evidence=[ev.source(row.file, row.line) for row in rows if row is not None],
+            )
+        )  # fmt: skip
+    return found
+
+
+def _slipped(ev: Evidence, name: str, factor: float, low: str) -> bool:
+    """A factor between units, give or take what the legs truly differ by. Below the certain factor a true gain may be as large:
+
+    then the wait that latency and TPOT of the lower leg leave for the first token must contradict it.
+    """
+    rules = ev.policy.rows
+    if not any(abs(factor / unit - 1) <= rules.slip_pct / 100 for unit in rules.unit_factors):
+        return False
+    if factor >= rules.certain_factor:
+        return True
+    left = _left_for_first(ev, low) if name == "ttft_ms" else None
+    said = ev.tables.metric(low, name)
+    return left is not None and said is not None and left > said.median * math.sqrt(factor)
+
+
+def _left_for_first(ev: Evidence, role: str) -> float | None:
+    """Median latency less median TPOT for each further token, ms."""
+    e2e, tpot = ev.tables.metric(role, "e2e_latency_ms"), ev.tables.metric(role, "tpot_ms")
+    work = next((row for row in ev.tables.work if row.leg == role), None)
+    if e2e is None or tpot is None or work is None or work.osl is None:
+        return None
+    return e2e.median - tpot.median * (work.osl - 1)
 
 
 def _open(ev: Evidence) -> list[Finding]:

@@ -55,8 +55,12 @@ def _in_flight(ev: Evidence) -> list[Finding]:
 
 
 def _recounted(ev: Evidence) -> list[Finding]:
-    """Legs whose answers hold far fewer tokens than were counted."""
-    limit = ev.policy.rows.recount_share
+    """Answers that hold far fewer tokens than were counted, or fewer in one leg than in the other."""
+    rules = ev.policy.rows
+    rows = [row for row in ev.tables.recounts if row.leg in ev.legs]
+    shares = {row.leg: row.recounted / row.tokens for row in rows}
+    most = max(shares.values(), default=0.0)
+    low = [row for row in rows if shares[row.leg] < rules.recount_share or 100 * (most - shares[row.leg]) > rules.recount_points]
     return [
         Finding(
             gate=GATE,
@@ -72,6 +76,5 @@ def _recounted(ev: Evidence) -> list[Finding]:
             sql=["recounted"],
             evidence=[ev.source(row.file, row.line)],
         )
-        for row in ev.tables.recounts
-        if row.leg in ev.legs and row.recounted < limit * row.tokens
+        for row in low
     ]

@@ -40,6 +40,7 @@ def examine(store: Store, legs: Sequence[Leg], policy: Policy) -> list[Damage]:
         found.append(Damage(at(other, other_line), f"agrees to the last digit with {file}:{line}: a copied row", ("R19", "M24")))
     for record in store.ask("recompute"):
         found += _recomputed(record, tolerance.identity_pct, at(record[0], record[1]))
+    found += _scaled(legs, policy)
     for leg in legs:
         for launch in leg.launches:
             found += _repeats(launch)
@@ -128,7 +129,39 @@ def _again(record: Sequence[Any], policy: Policy, source: Source) -> list[Damage
         again, said = record[2 + 2 * index], record[3 + 2 * index]
         pct = policy.rows.arrays_pct if words in ADDED_UP else policy.tolerance.identity_pct
         if again is not None and said is not None and abs(again - said) > pct / 100 * max(abs(again), 1e-9):
-            found.append(Damage(source, f"the row says {said:.6g} {words}, its per-request arrays give {again:.6g}", ids))
+            what = f"the row says {said:.6g} {words}, its per-request arrays give {again:.6g}"
+            slip = words.endswith(", ms") and unit_slip(said, again, policy)
+            found.append(Damage(source, f"{what}: a slip of unit" if slip else what, (*ids, "R21", "R09") if slip else ids))
+    return found
+
+
+def unit_slip(one: float, other: float, policy: Policy) -> bool:
+    """True where two figures of one thing differ by a factor between units."""
+    if one <= 0 or other <= 0:
+        return False
+    factor, near = max(one / other, other / one), policy.rows.unit_pct / 100
+    return any(abs(factor / unit - 1) <= near for unit in policy.rows.unit_factors)
+
+
+def _scaled(legs: Sequence[Leg], policy: Policy) -> list[Damage]:
+    """Foreign rows whose latencies all have the ratios to their duration that another row's have: one row, stretched.
+
+    Measured rows agree in such a way only when they are the same; equal rows are found as copies.
+    """
+    seen: dict[tuple[float, ...], tuple[Source, float]] = {}
+    found = []
+    for leg in legs:
+        for launch, row in leg.rows:
+            times = sorted((name, value) for name, value in row.metrics.items() if name.endswith("_ms") and value > 0)
+            if launch.own or len(times) < policy.rows.copy_figures:
+                continue
+            key = tuple(float(f"{value / row.duration:.{policy.rows.copy_digits}g}") for _, value in times)
+            first, duration = seen.setdefault(key, (row.source, row.duration))
+            if duration != row.duration:
+                factor = max(duration / row.duration, row.duration / duration)
+                words = f"every time in it is one in {first.file}:{first.line} times the same factor ({factor:.6g})"
+                what = f"{words}: not a measurement"
+                found.append(Damage(row.source, what, ("R19",)))
     return found
 
 

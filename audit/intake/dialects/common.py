@@ -153,6 +153,18 @@ def asked(record: Json, found: tuple[Detail, ...]) -> int | None:
     return len(found) or (len(errors) if isinstance(errors, list) else None) or None
 
 
+def served(record: Json, tokens_in: int | None, policy: Policy) -> None:
+    """Raise DamageError where the server's own count of prompt tokens is below what the client sent: it cut prompts.
+
+    A server counts its template's tokens too, so a larger count says nothing.
+    """
+    report = record.get("cache_report")
+    total = number(report, "total_prompt_tokens") if isinstance(report, dict) else None
+    if total is not None and tokens_in and total < tokens_in * (1 - policy.tolerance.usage_pct / 100):
+        words = f"the client sent {tokens_in} prompt tokens, the server's cache report counts {total:g}: prompts were cut"
+        raise DamageError(words, ids=("W20", "W18"))
+
+
 def share(record: Json, tokens_in: int | None) -> float | None:
     """Share of prompt tokens that came from the prefix cache, percent: SGLang's report, or its per-request counts."""
     report = record.get("cache_report")

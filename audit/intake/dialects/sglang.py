@@ -55,6 +55,7 @@ def parse(record: Json, repeat: int, source: Source, policy: Policy) -> Row:
     tokens_in, tokens_out = count(record, "total_input_tokens"), count(record, "total_output_tokens")
     common.plausible(metrics, duration, policy.tolerance.unit_ratio)
     common.means(record, completed, tokens_out, policy)
+    common.served(record, tokens_in, policy)
     details = common.details(record)
     own = _asked(record, ours, details)
     if own.get("requested"):

@@ -141,7 +141,7 @@ def test_what_was_asked_and_when() -> None:
 
 def test_cache_hits_and_acceptance() -> None:
     """SGLang's report, its per-request counts, and speculation of both clients."""
-    assert parse(sglang(cache_report={"total_prompt_tokens": 1000, "total_cached_tokens": 250})).cache_hit_pct == 25.0
+    assert parse(sglang(cache_report={"total_prompt_tokens": 204800, "total_cached_tokens": 51200})).cache_hit_pct == 25.0
     assert parse(sglang(cache_report={"cache_hit_rate_pct": 12.5})).cache_hit_pct == 12.5
     with_counts = {**sglang_row(1000.0, INFO), **arrays(1000.0), "cached_tokens": [512] * 200}
     assert parse(with_counts).cache_hit_pct == 50.0

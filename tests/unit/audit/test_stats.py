@@ -150,7 +150,7 @@ def test_lower_bounds_cover() -> None:
 
 
 def test_a_restless_leg_gets_no_calm_from_the_pool() -> None:
-    """A candidate that scatters three times as much as all else: gains that are none are proven less often than by pooling alone."""
+    """A candidate that scatters three times as much as all else: false gains are proven less often than by pooling alone."""
     rng = np.random.Generator(np.random.PCG64(43))
     proven = pooling = 0
     for _ in range(4000):
