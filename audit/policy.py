@@ -266,6 +266,8 @@ class RowRules(Struct, frozen=True, forbid_unknown_fields=True):
     """Tokens of the answers' text, counted again, below this share of the tokens that were counted."""
     recount_points: float
     """Percent of the counted tokens by which that share may differ between the legs."""
+    queue_share: float
+    """Wait in the client before a request is sent, as a share of the latency that is reported for it."""
     unit_pct: float
     """A ratio so near to a factor between units is taken for a slip of unit."""
     slip_pct: float

@@ -37,9 +37,9 @@ def check(ev: Evidence) -> list[Finding]:
             found.append(replace(finding, next_step="Stop what else runs on the machine and measure again."))
         elif row.steal_cores > rules.steal_cores:
             reason = f"{where}: the hypervisor took {row.steal_cores:.3g} cores on average"
-            finding = Finding(gate=GATE, status="flag", situation="flagged", reason=reason, figures=figures, evidence=source)
+            finding = Finding(gate=GATE, status="flag", situation="noisy", reason=reason, figures=figures, evidence=source)
             found.append(replace(finding, next_step="Measure again on a machine that is not overcommitted."))
-    found += _clocks(ev, rows)
+    found += [*_machines(ev), *_clocks(ev, rows)]
     if found:
         return [replace(item, ids=item.ids or ["M22"], sql=["contention"]) for item in found]
     worst = max(rows, key=lambda row: row.foreign_cores or 0.0)
@@ -49,6 +49,29 @@ def check(ev: Evidence) -> list[Finding]:
     }
     reason = f"at most {worst.foreign_cores:.3g} cores of strangers in any timed window"
     return [Finding(gate=GATE, status="ok", ids=["M22"], reason=reason, figures=figures, sql=["contention"])]
+
+
+def _machines(ev: Evidence) -> list[Finding]:
+    """Launches of this comparison on processors of different kinds."""
+    first: dict[str, str] = {}
+    for leg in ev.legs.values():
+        for launch in leg.launches:
+            if launch.machine is not None:
+                first.setdefault(launch.machine, launch.id)
+    if len(first) < 2:
+        return []
+    (one, where), (other, there) = sorted(first.items(), key=lambda item: item[1])[:2]
+    return [
+        Finding(
+            gate=GATE,
+            status="fail",
+            situation="not_comparable",
+            ids=["C18"],
+            reason=f"another machine: {where} ran on {one[:120]!r}, {there} on {other[:120]!r} (host.json)",
+            next_step="Measure all launches of both legs on one machine.",
+            evidence=[ev.source(f"{place}/host.json") for place in (where, there)],
+        )
+    ]
 
 
 def _clocks(ev: Evidence, rows: list[ContentionRow]) -> list[Finding]:

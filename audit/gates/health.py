@@ -127,7 +127,7 @@ def _captures(ev: Evidence) -> list[Finding]:
         Finding(
             gate=GATE,
             status="flag",
-            situation="flagged",
+            situation="noisy",
             ids=["M02"],
             reason=f"the reference alone compiled or captured under load ({source.file}:{source.line}: {ref[0][1].text!r})",
             next_step="Warm both servers up until neither compiles, then measure again.",

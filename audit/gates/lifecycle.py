@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from audit.contract import Finding, Source
 from audit.evidence import Evidence
 from audit.gates import order
@@ -18,7 +20,7 @@ def check(ev: Evidence) -> list[Finding]:
         told = "starts and stops" if placed else "starts, stops and order"
         ids = ["M03", "M21"] if placed else ["M03", "M05", "M21"]
         unknown = Finding(gate=GATE, status="unknown", ids=ids, reason=f"{told} of the servers are not recorded")
-        return [unknown, *placed, *_repeats(ev), *_short(ev)]
+        return [unknown, *placed, *_numbers(ev), *_repeats(ev), *_short(ev)]
     found = _survivors(ev) + _overlaps(ev) + _order(ev) + _count(ev) + _short(ev)
     found += [item for item in placed if item.status != "ok"]
     kinds = {launch.server.sandbox.kind for leg in ev.legs.values() for launch in leg.launches if launch.server}
@@ -119,6 +121,21 @@ def _sets(ev: Evidence) -> list[Finding]:
             words = f"A/A set {leg.dir} has {len(leg.launches)} launches, {planned} were planned"
             step = "Restore the missing launches, or measure a whole new set."
             found.append(Finding(gate=GATE, status="unknown", ids=["M10", "M14"], reason=words, next_step=step))
+    return found
+
+
+def _numbers(ev: Evidence) -> list[Finding]:
+    """Foreign launches are numbered in a row: a number that is missing is a launch that is missing."""
+    found = []
+    for role, leg in sorted(ev.legs.items()):
+        numbers = sorted({int(match.group()) for launch in leg.launches if (match := re.search(r"\d+$", launch.id))})
+        if not leg.launches_known or len(numbers) < len(leg.launches) or not numbers:
+            continue
+        gone = sorted(set(range(min(numbers[0], 1), numbers[-1] + 1)) - set(numbers))
+        if gone:
+            words = f"leg {role} has launches {numbers}, and none with number {', '.join(map(str, gone))}"
+            step = "Show the launches that are missing, or measure all of them again: what was left out may be the slow ones."
+            found.append(Finding(gate=GATE, status="fail", situation="missing", ids=["M10", "R14"], reason=words, next_step=step))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from audit.contract import Figure, Finding
 from audit.evidence import Evidence
 
@@ -10,7 +12,7 @@ GATE = "load"
 
 def check(ev: Evidence) -> list[Finding]:
     """Requests in flight against the asked concurrency, tokens against the text of the answers."""
-    found = [*_in_flight(ev), *_recounted(ev)]
+    found = [*_in_flight(ev), *_recounted(ev), *_queued(ev)]
     known = [row for row in ev.tables.flights if row.leg in ev.legs]
     if found:
         return found
@@ -78,3 +80,34 @@ def _recounted(ev: Evidence) -> list[Finding]:
         )
         for row in low
     ]
+
+
+def _queued(ev: Evidence) -> list[Finding]:
+    """Requests that waited in the client before they were sent: no latency counts that wait."""
+    found = []
+    for role, leg in sorted(ev.legs.items()):
+        done = [
+            (item.sent_s - item.scheduled_s, item.end_s - item.sent_s, launch)
+            for launch in leg.launches
+            for item in launch.requests
+            if item.scheduled_s is not None and item.end_s is not None
+        ]
+        waited, served = (
+            statistics.fmean(column) if done else 0.0 for column in ([one[0] for one in done], [one[1] for one in done])
+        )
+        if waited <= ev.policy.rows.queue_share * served:
+            continue
+        worst = max(done, key=lambda one: one[0])[2]
+        reason = (
+            f"a queue in the client: requests of leg {role} waited {1000 * waited:.4g} ms on average before they were sent "
+            f"({worst.id}/requests.jsonl), beside {1000 * served:.4g} ms of latency that does not count it"
+        )
+        step = "Count latencies from the scheduled time, or give the client as many connections as it has requests in flight."
+        found.append(
+            Finding(
+                gate=GATE, status="flag", situation="flagged", ids=["W14"], reason=reason, next_step=step,
+                figures={"waited": Figure(1000 * waited, "ms"), "latency": Figure(1000 * served, "ms")},
+                evidence=[ev.source(f"{worst.id}/requests.jsonl")],
+            )
+        )  # fmt: skip
+    return found

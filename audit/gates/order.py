@@ -48,7 +48,7 @@ def check(ev: Evidence) -> list[Finding]:
     if ev.own and min(len(leg.launches) for leg in ev.legs.values()) > 1:
         words = f"all {first} launches ran before all {second} launches: what drifts between them counts as gain"
         step = "Measure the legs in turns: ref cand cand ref."
-        return [_flag(["M05"], words, step, [line[0].source, line[-1].source])]
+        return [_flag(["M05"], words, step, [line[0].source, line[-1].source], kind="noisy")]
     return [_ok(f"all of {first}, then all of {second}, {pause / 60:.3g} min apart: drift between the blocks is not excluded")]
 
 
@@ -103,7 +103,7 @@ def _stale(ev: Evidence, line: list[Timed], pause: float) -> list[Finding]:
         f"{second.source.file}:{second.source.line}), more than {limit:g} h: the reference is stale"
     )
     step = "Measure both legs in one session, in turns."
-    finding = _flag(["M04"], reason, step, [first.source, second.source])
+    finding = _flag(["M04"], reason, step, [first.source, second.source], kind="noisy")
     return [replace(finding, figures={"pause": Figure(stats.significant(pause), "s")})]
 
 
@@ -168,7 +168,7 @@ def _position(ev: Evidence) -> list[Finding]:
     who = "ref" if ahead else "cand"
     places = [launch.source("server.json") for role in ("ref", "cand") for launch in ev.legs[role].launches[:1]]
     reason = f"{who} went first in all {len(pairs)} pairs of launches: what the second place costs or brings counts as gain"
-    return [_flag(["M21"], reason, "Let the legs change places: ref cand cand ref.", places)]
+    return [_flag(["M21"], reason, "Let the legs change places: ref cand cand ref.", places, kind="noisy")]
 
 
 def _warmth(ev: Evidence) -> list[Finding]:

@@ -182,7 +182,10 @@ def _coarse(ev: Evidence) -> list[Finding]:
                 f"the durations of leg {role} come in steps of {step:g} s ({row.source.file}:{row.source.line}), "
                 f"{pct:.2g} % of a repeat: the clock is coarser than the band of {ev.request.noise_band_pct:g} %"
             )
-            finding = flag(["M24"], reason, "Measure with a finer clock, or make each repeat last longer.", [], ev)
+            pair = ev.tables.pair(effect.HEADLINE)
+            small = pair is not None and pair.delta_pct is not None and pair.delta_pct <= 2 * pct
+            advice = "Measure with a finer clock, or make each repeat last longer."
+            finding = flag(["M24"], reason, advice, [], ev, "noisy" if small else "flagged")
             return [_citing(finding, ev, row)]
     return []
 

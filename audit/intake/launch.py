@@ -59,6 +59,7 @@ class Reader:
             server=server,
             requests=tuple(self._requests(self._data(listed.get(REQUESTS)))),
             samples=tuple(host.samples) if host else (),
+            machine=f"{host.cores} x {host.cpu_model}" if host and host.cpu_model else None,
             config_lines=_config_lines(server_data or b""),
             files=self.files,
             log=self._log(listed),
@@ -168,7 +169,7 @@ class Reader:
             source = Source(path, self.files.get(path), line.number)
             try:
                 if line.damage:
-                    raise DamageError(line.damage)
+                    raise DamageError(line.damage, ids=("R14",) if line.damage == strict.CUT_OFF else ())
                 if not isinstance(line.value, dict):
                     raise DamageError(f"{dialects.stranger(line.value) or 'not an object'}: not a row", ids=("R18",))
                 found.append(dialects.parse(line.value, first + len(found), source, self._policy))

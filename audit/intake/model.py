@@ -89,6 +89,7 @@ class Request(Struct, frozen=True):
     error: str | None
     answer: str | None
     expected: str | None
+    scheduled_s: float | None = None
 
 
 class Stranger(Struct, frozen=True):
@@ -115,6 +116,8 @@ class Host(Struct, frozen=True):
 
     schema: str
     samples: list[Sample]
+    cores: int | None = None
+    cpu_model: str | None = None
 
 
 class Ours(Struct, frozen=True):
@@ -213,6 +216,8 @@ class Launch:
     server: Server | None = None
     requests: tuple[Request, ...] = ()
     samples: tuple[Sample, ...] = ()
+    machine: str | None = None
+    """Cores and processor that host.json names."""
     config_lines: dict[str, int] = field(default_factory=dict)
     """Effective key -> its line in server.json."""
     files: dict[str, str] = field(default_factory=dict)

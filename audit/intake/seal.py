@@ -72,15 +72,33 @@ def read_ledger(run_dir: Path, folders: Sequence[str], policy: Policy) -> Ledger
     prefixes = tuple(f"{folder}/" for folder in folders)
     sealed: dict[str, Entry] = {}
     last, digests = -1, []
+    planned, unplanned, late = set[str](), dict[str, Entry](), list[Damage]()
     for at, line in enumerate(lines):
-        entry = _sealed(line)
+        entry, plan = _sealed(line), _planned(line)
+        if plan is not None:
+            early = next((one for name, one in unplanned.items() if name.startswith(f"{plan}/")), None)
+            if early is not None and early.launch_id.startswith(prefixes):
+                what = f"the plan of {plan} stands after its launch {early.launch_id} (line {early.line}): made after the data"
+                late.append(Damage(Source(LEDGER, None, line.number), what, ("M32",), "seal"))
+            planned.add(plan)
+        if entry is not None and not any(entry.launch_id.startswith(f"{name}/") for name in planned):
+            unplanned.setdefault(entry.launch_id, entry)
         if entry is not None and entry.launch_id.startswith(prefixes):
             sealed.setdefault(entry.launch_id, entry)
             digests.append(str(line.value.get("digest")))
             last = at
     broken = _first_break(lines[: last + 1])
     damage = [] if broken is None else [Damage(Source(LEDGER, None, broken[0]), broken[1], CHANGED, "seal")]
-    return Ledger(True, sealed, damage, digests)
+    return Ledger(True, sealed, [*damage, *late], digests)
+
+
+def _planned(line: strict.Line) -> str | None:
+    """Folder of the plan that this line holds."""
+    record = line.value
+    if not isinstance(record, dict) or record.get("kind") != "plan" or not isinstance(record.get("body"), dict):
+        return None
+    folder = record["body"].get("dir")
+    return folder if isinstance(folder, str) else None
 
 
 def _sealed(line: strict.Line) -> Entry | None:

@@ -17,6 +17,9 @@ INFINITE = "inf"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
+CUT_OFF = "cut off: the value does not end"
+"""Of a line or a file that was written in part."""
+
 
 _ENDLESS = float("inf")
 
@@ -188,5 +191,5 @@ def _words(error: json.JSONDecodeError, text: str) -> str:
     if error.msg == "Extra data":
         return f"something after the end of the value (column {error.colno})"
     if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg:
-        return "cut off: the value does not end"
+        return CUT_OFF
     return f"not JSON: {error.msg} (column {error.colno})"

@@ -78,7 +78,7 @@ def vllm_row(tok_s: float) -> Json:
         "tokenizer_id": "org/model-7b", "num_prompts": 200, "request_rate": "inf", "burstiness": 1.0, "max_concurrency": 16,
         "duration": duration, "completed": 200, "failed": 0, "total_input_tokens": 204800, "total_output_tokens": 51200,
         "request_throughput": 200 / duration, "request_goodput": None, "output_throughput": tok_s, "total_token_throughput": 256000 / duration,
-        "mean_ttft_ms": 1.1e5 / tok_s, "median_ttft_ms": 1e5 / tok_s, "p99_ttft_ms": 2e5 / tok_s * (1 + tok_s % 3 / 1000), "mean_tpot_ms": 12e3 / tok_s,
+        "mean_ttft_ms": 1.1e5 / tok_s, "median_ttft_ms": 1e5 / tok_s, "p99_ttft_ms": 2e5 / tok_s * (1 + tok_s * 0.618034 % 1 / 1000), "mean_tpot_ms": 12e3 / tok_s,
         "median_tpot_ms": 12e3 / tok_s, "p99_tpot_ms": 14e3 / tok_s, "mean_itl_ms": 12e3 / tok_s, "median_itl_ms": 12e3 / tok_s, "p99_itl_ms": 15e3 / tok_s,
     }  # fmt: skip
 
