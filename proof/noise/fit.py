@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 OUT = Path(__file__).parent / "fitted.json"
+QUIET_CORES = 0.05
+"""Launches beside which strangers used more are left out of the scatter, as the gate on contention would refuse them."""
 SCHEMA = "countersign.fitted/1"  # 1: first form
 
 
@@ -58,7 +60,7 @@ def read(series: Sequence[Path]) -> tuple[list[Set], list[Launch]]:
     aside = []
     for path in sorted(series):
         for source, was_set_aside, launch in _lines(path) if path.is_file() else _folders(path):
-            if was_set_aside:
+            if was_set_aside or max(launch.foreign) > QUIET_CORES:
                 aside.append(launch)
             else:
                 found[source].append(launch)

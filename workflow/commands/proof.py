@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -139,7 +140,8 @@ def _one(case: Case, place: str) -> tuple[str, str]:
 
 
 def _written(planted: Sequence[Case], place: Path, jobs: int) -> dict[str, Path]:
-    with ProcessPoolExecutor(jobs) as pool:
+    # fresh processes: a fork of one that has audited would inherit its database
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         return {name: Path(path) for name, path in pool.map(_one, planted, [str(place)] * len(planted), chunksize=16)}
 
 

@@ -164,7 +164,7 @@ CASES = (
          keys={"what": "a faster decode KERNEL"}),
     Case("implementation called a kernel", "PASS", "proven", keys={"what": "a faster attention kernel"}),
     Case("contended reference", "FAIL", "not_measured", "'cc1plus' (pid 4242)", "eject", ref=Server(foreign_cores=0.4)),
-    Case("stolen time", "FLAG", "proven", "hypervisor", "flag", cand=Server(1100, effective=EAGER, steal_cores=0.3)),
+    Case("stolen time", "FLAG", "underpowered", "hypervisor", "remeasure", cand=Server(1100, effective=EAGER, steal_cores=0.3)),
     Case("survivor", "FAIL", "not_measured", "process 777", touch=only(f"{LEG}/cand/launch_000", _survivor)),
     Case("open port", "FAIL", "not_measured", "port was still open", touch=only(f"{LEG}/ref/launch_002", _open_port)),
     Case("lives overlap", "FAIL", "not_measured", "alive together", "eject", touch=only(f"{LEG}/ref/launch_000", _overlap)),
