@@ -149,3 +149,19 @@ def right(label: Label, answer: Answer) -> list[str]:
     wrong += [f"does not name {name}" for name in label.must if name not in answer.ids]
     wrong += [f"names {name}" for name in label.must_not if name in answer.ids]
     return wrong
+
+
+def main() -> int:
+    """``python -m proof.key``: the digest that the labels have now, for a correction."""
+    import sys
+
+    import yaml
+
+    key = msgspec.convert(yaml.safe_load(KEY.read_text(encoding="utf-8")), Key)
+    known = "on record" if key.digest == key.digests[-1] else "not on record: write a correction with it"
+    sys.stdout.write(f"{key.digest} ({known})\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from proof.inject import edits, shape
-from proof.inject.draft import Dialect, Draft
+from proof.inject.bases import EAGER, TRITON, VLLM_TRITON
+from proof.inject.draft import Dialect, Draft, Launch
 from proof.inject.recipe import Edit
 from proof.making import Json
 
@@ -30,6 +31,17 @@ class Moved(NamedTuple):
     cand: Json
 
 
+FIRST: dict[str, tuple[Json, Json]] = {
+    "ours": ({"attn_implementation": "sdpa"}, EAGER),
+    "sglang": ({"attention_backend": "fa3"}, TRITON),
+    "vllm": ({"attention_backend": "FLASH_ATTN"}, VLLM_TRITON),
+}
+"""The clean change of each dialect: what the reference has, what the candidate has."""
+SECOND: dict[str, tuple[Json, Json]] = {
+    "ours": ({"cb_max_batch_tokens": 128}, {"cb_max_batch_tokens": 256}),
+    "sglang": ({"chunked_prefill_size": 8192}, {"chunked_prefill_size": 16384}),
+    "vllm": ({"max_num_batched_tokens": 8192}, {"max_num_batched_tokens": 16384}),
+}
 VOLATILE: dict[Dialect, Moved] = {
     "sglang": Moved(
         {"port": 30000, "nccl_port": 28310, "random_seed": 42}, {"port": 30001, "nccl_port": 28744, "random_seed": 908}
@@ -46,14 +58,23 @@ def put(draft: Draft, leg: str, values: Json) -> None:
         edits.settings(draft, leg, values)
         return
     pool = values.get("kv_cache_tokens")
-    chosen = {key: value for key, value in values.items() if key not in MEASURED}
+    logged = any(launch.log for launch in draft.leg(leg))
+    usual = {key for key, value in values.items() if logged and key in VLLM_DEFAULTS and value == VLLM_DEFAULTS[key]}
+    edits.settings(draft, leg, {key: value for key, value in values.items() if key not in MEASURED and key not in usual})
     for launch in draft.leg(leg):
         if launch.log:
-            chosen = {key: value for key, value in chosen.items() if key not in VLLM_DEFAULTS or value != VLLM_DEFAULTS[key]}
-    edits.settings(draft, leg, chosen)
-    for launch in draft.leg(leg):
+            _unset(launch, usual)
         if launch.log and pool is not None:
             launch.log[2] = launch.log[2].replace(f"{VLLM_POOL:,}", f"{pool:,}")
+
+
+def _unset(launch: Launch, keys: set[str]) -> None:
+    """vLLM lists only what has not its default."""
+    import ast
+
+    head, mark, text = launch.log[0].partition("non-default args: ")
+    args = {key: value for key, value in ast.literal_eval(text).items() if key not in keys}
+    launch.log[0] = f"{head}{mark}{args!r}"
 
 
 def both(draft: Draft, moved: Moved) -> None:
@@ -97,3 +118,15 @@ def honest(moves: Moves, sized: bool) -> Edit:
             gain(draft, size)
 
     return edit
+
+
+def part(lever: str, flags: Json) -> Json:
+    """A change, as a request names it."""
+    return {"lever": lever, "flags": dict(flags), "env": {}, "overlay": []}
+
+
+def as_one(draft: Draft, launch: Launch, values: Json) -> None:
+    """One launch alone runs with these settings."""
+    name, launch.leg = launch.leg, "one"
+    put(draft, "one", values)
+    launch.leg = name

@@ -100,12 +100,15 @@ def bind(draft: Draft, legs: Sequence[str] = ("cand",), ranks: int = 1, calls: i
 
 
 def off(draft: Draft, rng: random.Random, share: float) -> None:
-    """A third leg, as many launches as the candidate, with this share of its gain over the reference (of the logarithm)."""
+    """A third leg with the overlay switched off, and with this share of the candidate's gain (of its logarithm)."""
     slow, fast = shape.middle(draft, "ref"), shape.middle(draft, "cand")
-    tok_s = slow * (fast / slow) ** share
+    more(draft, "off", slow * (fast / slow) ** share, rng)
+
+
+def more(draft: Draft, name: str, tok_s: float, rng: random.Random) -> None:
+    """A further leg beside ref and cand: as many launches, the candidate's settings (on our stopwatch none), this speed."""
     for number, like in enumerate(draft.leg("cand")):
-        where = like.where.replace("cand", "off", 1)
-        draft.launches.append(_another(draft, like, where, (number, tok_s), rng))
+        draft.launches.append(_another(draft, like, name, (number, tok_s), rng))
     line = [launch for launch in draft.launches if launch.leg != "aa"]
     for position, launch in enumerate(line):
         if launch.server:
@@ -113,16 +116,17 @@ def off(draft: Draft, rng: random.Random, share: float) -> None:
     shape.stamp(draft)
 
 
-def _another(draft: Draft, like: Launch, where: str, place: tuple[int, float], rng: random.Random) -> Launch:
+def _another(draft: Draft, like: Launch, name: str, place: tuple[int, float], rng: random.Random) -> Launch:
     number, tok_s = place
+    where = like.where.replace("cand", name, 1)
     log = [line for line in like.log if "overlay" not in line]
     if draft.dialect == "ours":
         server = Server(tok_s, *_latency(like.rows), effective={})
-        files = making.observe(where, server, Place(number, number, ("off",) * 3, len(like.rows)), making.EPOCH, rng)
-        return Launch(where, "off", files.rows, files.server, files.requests, files.host, list(files.log))
+        files = making.observe(where, server, Place(number, number, (name,) * 3, len(like.rows)), making.EPOCH, rng)
+        return Launch(where, name, files.rows, files.server, files.requests, files.host, list(files.log))
     level = tok_s * foreign.jitter(rng, 0.004 if "launch" in where else 0.0)
     rows: list[Json] = [shape.fresh(draft, row, level * foreign.jitter(rng, 0.002), rng) for row in like.rows]
-    return Launch(where, "off", rows, log=log)
+    return Launch(where, name, rows, log=log)
 
 
 def _latency(rows: Sequence[Json]) -> tuple[float, float]:

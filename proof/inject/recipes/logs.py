@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 
 from proof.inject import edits, foreign
-from proof.inject.bases import LAUNCHES, SGLANG
+from proof.inject.bases import SGLANG
 from proof.inject.confounds import VLLM_POOL, gain, put
 from proof.inject.draft import Draft, Launch
 from proof.inject.recipe import Recipe
-from proof.making import Json
 
 LOGGED = ("sglang-launches", "vllm-launches")
 HELD = foreign.CLIENTS * (foreign.ISL + foreign.OSL)
@@ -211,28 +210,6 @@ def _resolved_alike(draft: Draft, size: float, rng: random.Random) -> None:
     gain(draft, size)
 
 
-def _one_otherwise(draft: Draft, size: float, rng: random.Random) -> None:
-    """One reference launch ran with so much more memory than its sisters."""
-    _one_launch(draft, draft.leg("ref")[rng.randrange(3)], size)
-
-
-def _one_launch(draft: Draft, launch: Launch, size: float) -> None:
-    values: dict[str, Json] = {
-        "ours": {"cb_num_blocks": round(64 * (1 + 10 * size))},
-        "sglang": {"mem_fraction_static": round(0.85 + size, 3)},
-        "vllm": {"gpu_memory_utilization": round(0.9 + size, 3)},
-    }
-    name, launch.leg = launch.leg, "one"
-    edits.settings(draft, "one", values[draft.dialect])
-    launch.leg = name
-
-
-def _all_otherwise(draft: Draft, size: float, rng: random.Random) -> None:
-    """Every launch of every leg ran with as much."""
-    for launch in draft.launches:
-        _one_launch(draft, launch, size)
-
-
 RECIPES = (
     Recipe("pool-too-small", ("C01", "C17"), "server.log: max_total_num_tokens, #token; GPU KV cache size, usage", (*SGLANG, "vllm-launches"), (0.05, 0.2, 0.5),
            "The reference's KV pool is by this share too small for its clients; the candidate's is not.", _pool_filled, _pool_never_filled, critical=True),
@@ -248,6 +225,4 @@ RECIPES = (
            "The candidate's server had seen this share of its prompt tokens.", _seen_prompts, _both_seen, critical=True),
     Recipe("engine-made-something-else", ("C09", "C02", "C03", "C04", "C07"), "vLLM server.log: Initializing a V1 LLM engine ... with config", ("vllm-launches",),
            (3.0, 8.0, 25.0), "The engine of the candidate alone resolved a setting otherwise; it brings so many percent.", _resolved_otherwise, _resolved_alike, critical=True),
-    Recipe("one-launch-otherwise", ("M03", "C01"), "settings of one launch: memory fraction, cb_num_blocks", LAUNCHES, (0.01, 0.04, 0.09),
-           "One reference launch ran with so much more of the memory than its sisters.", _one_otherwise, _all_otherwise, critical=True),
 )  # fmt: skip
