@@ -12,7 +12,7 @@ STEP = "Measure the bundle once more without each part (without_<part>/ beside r
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Leave-one-out shares and their interaction; a part that brings nothing is flagged; without such legs all stays open."""
+    """Leave-one-out shares and their interaction; a part not shown to bring anything is flagged; without such legs all stays open."""
     names = [change.lever or "?" for change in ev.request.accepted]
     if len(names) < 2 and not ev.parts:
         return [Finding(gate=GATE, status="n/a", ids=["A02"], reason="one part: it is the whole")]
@@ -27,9 +27,9 @@ def check(ev: Evidence) -> list[Finding]:
         figures["interaction"] = Figure(stats.significant(rest), "%")
         words += f"; interaction {rest:+.2f} %"
     sources = [row.source for share in found for _, row in share.leg.rows[:1]]
-    idle = [share for share in found if _brings_nothing(share, ev.request.noise_band_pct)]
+    idle = [share for share in found if _unshown(share, ev.request.noise_band_pct)]
     if idle:
-        reason = f"{', '.join(share.part for share in idle)} brings nothing: {words}"
+        reason = f"{', '.join(share.part for share in idle)}: not shown to bring anything: {words}"
         return [
             Finding(
                 gate=GATE,
@@ -37,7 +37,7 @@ def check(ev: Evidence) -> list[Finding]:
                 situation="flagged",
                 ids=["A02", "A10"],
                 reason=reason,
-                next_step=f"Drop {', '.join(share.part for share in idle)} from the bundle; credit the gain to what carries it.",
+                next_step=f"Drop {', '.join(share.part for share in idle)}, or measure more launches to show what it brings.",
                 figures=figures,
                 sql=["launch_medians"],
                 evidence=sources,
@@ -58,6 +58,6 @@ def check(ev: Evidence) -> list[Finding]:
     ]
 
 
-def _brings_nothing(share: shares.Share, band_pct: float) -> bool:
-    """Shown to lie below the band; without an interval, a share that is not even positive."""
-    return share.upper_pct < band_pct if share.upper_pct is not None else share.estimate_pct <= 0
+def _unshown(share: shares.Share, band_pct: float) -> bool:
+    """A part has to be shown to bring something: its lower bound above zero; without an interval, its estimate above the band."""
+    return share.lower_pct <= 0 if share.lower_pct is not None else share.estimate_pct <= band_pct

@@ -68,6 +68,9 @@ class Server(Struct, frozen=True):
     sandbox: Sandbox
     stop: Stop
     failure: Failure | None = None
+    argv: list[str] = []
+    env: dict[str, str] = {}
+    versions: dict[str, str] = {}
 
 
 class Request(Struct, frozen=True):

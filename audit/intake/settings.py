@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from audit.intake.model import Launch, Leg, Row
+from audit.intake.model import Launch, Leg, Row, Server
 from audit.intake.rows import flatten
 from audit.policy import Keys, Policy
 
@@ -138,6 +138,10 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
         for key, value in _flat(json.dumps(dict(launch.server.effective)), keys).items():
             place = launch.source("server.json", launch.config_lines.get(key))
             found[key] = [Setting(value, place.file, place.line)]
+        for key, text in _beside(launch.server, keys).items():
+            if key not in found:
+                place = launch.source("server.json", launch.config_lines.get(key.partition(".")[2]))
+                found[key] = [Setting(json.dumps(text), place.file, place.line)]
     elif row.config is not None and row.dialect == "vllm":
         handed = {
             keys.flag(key): value for key, value in _flat(row.config, keys).items() if keys.kind(keys.flag(key)) == "invariant"
@@ -150,6 +154,21 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
         _from_log(found, launch, keys)
     for key, given in row.workload.items():
         found[f"workload.{key}"] = [Setting(json.dumps(given), row.source.file, row.source.line)]
+    return found
+
+
+def _beside(server: Server, keys: Keys) -> dict[str, str]:
+    """What the stopwatch saw of a server beside its settings: packages, environment, options that are no settings of it."""
+    found = {f"versions.{name}": value for name, value in server.versions.items()}
+    found |= {f"env.{name}": value for name, value in server.env.items()}
+    for place, word in enumerate(server.argv):
+        if not word.startswith("--"):
+            continue
+        name, has_value, value = word[2:].partition("=")
+        bare = name.replace("-", "_")
+        after = server.argv[place + 1 :][:1]
+        if bare not in server.effective and not keys.is_volatile(bare):
+            found[f"argv.{bare}"] = value if has_value else "".join(item for item in after if not item.startswith("--"))
     return found
 
 

@@ -11,7 +11,12 @@ from proof.inject.draft import Draft
 from proof.inject.recipe import Edit
 from proof.making import Json
 
-SUMMARY, INTEGRATE, SWEEP, DIRECTOR = "bench_summary.json", "integrate_result.json", "sweep_results.json", "director_e2e_validation.json"
+SUMMARY, INTEGRATE, SWEEP, DIRECTOR = (
+    "bench_summary.json",
+    "integrate_result.json",
+    "sweep_results.json",
+    "director_e2e_validation.json",
+)
 World = Callable[[Draft, float, random.Random], None]
 """What both the liar and the honest producer measured."""
 

@@ -86,7 +86,11 @@ def _all_tokens(told: Told, size: float, rng: random.Random) -> None:
 
 def _three(told: Told, size: float, ref: float, cand: float) -> None:
     """The candidate's summary, then its median in the result, then the reference's as well."""
-    places = [(f"cand/{SUMMARY}", "output_throughput_tok_s_median", cand), (INTEGRATE, "cand_med", cand), (INTEGRATE, "ref_med", ref)]
+    places = [
+        (f"cand/{SUMMARY}", "output_throughput_tok_s_median", cand),
+        (INTEGRATE, "cand_med", cand),
+        (INTEGRATE, "ref_med", ref),
+    ]
     for file, key, value in places[: int(size)]:
         told.put(file, key, value)
 
@@ -125,7 +129,9 @@ def _paces(told: Told, size: float, rng: random.Random) -> None:
 def _self_reported(draft: Draft, size: float, rng: random.Random) -> None:
     """The server's own last figure stands in every row, in the candidate so many percent above what the client saw."""
     for leg in ("aa", "ref", "cand"):
-        level = shape.middle(draft, leg) * (1 + size / 100) if leg == "cand" else shape.middle(draft, leg) if draft.leg(leg) else 0.0
+        level = (
+            shape.middle(draft, leg) * (1 + size / 100) if leg == "cand" else shape.middle(draft, leg) if draft.leg(leg) else 0.0
+        )
         for row in draft.rows(leg):
             row["server_info"] = {**row["server_info"], "internal_states": [{"last_gen_throughput": round(level, 2)}]}
 

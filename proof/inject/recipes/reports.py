@@ -79,14 +79,19 @@ def _all_poorer(draft: Draft, size: float, rng: random.Random) -> None:
 
 def _other_day(told: Told, size: float, rng: random.Random) -> None:
     """The baseline is so many percent lower than the one that was measured beside the final configuration."""
-    base, final = told.get(DIRECTOR, "baseline_throughput_tok_s") * (1 - size / 100), told.get(DIRECTOR, "claimed_throughput_tok_s")
+    base, final = (
+        told.get(DIRECTOR, "baseline_throughput_tok_s") * (1 - size / 100),
+        told.get(DIRECTOR, "claimed_throughput_tok_s"),
+    )
     told.put(DIRECTOR, "baseline_throughput_tok_s", round(base, 3))
     told.put(DIRECTOR, "throughput_speedup", round(final / base, 4))
 
 
 def _tried(draft: Draft, size: float, rng: random.Random) -> None:
     """The winner was measured in a folder of its own name, and so many others that are slower than the baseline."""
-    speeds = {draft.request["short_name"]: 1080.0} | {name: 1000.0 * rng.uniform(0.9, 0.99) for name in rng.sample(TRIALS, int(size))}
+    speeds = {draft.request["short_name"]: 1080.0} | {
+        name: 1000.0 * rng.uniform(0.9, 0.99) for name in rng.sample(TRIALS, int(size))
+    }
     for name, speed in speeds.items():
         rows = [foreign.sglang(speed * foreign.jitter(rng, 0.002), rng, foreign.SGLANG_INFO) for _ in range(3)]
         draft.launches.append(Launch(f"config/{name}", name, rows))
@@ -103,7 +108,12 @@ def _all_listed(told: Told, size: float, rng: random.Random) -> None:
     trials = [kept]
     for launch in told.draft.launches[3:]:
         level = shape.middle(told.draft, launch.leg)
-        found = {"id": launch.leg, "change": launch.leg, "throughput_tok_s": round(level, 3), "delta_pct": round(100 * (level / ref - 1), 2)}
+        found = {
+            "id": launch.leg,
+            "change": launch.leg,
+            "throughput_tok_s": round(level, 3),
+            "delta_pct": round(100 * (level / ref - 1), 2),
+        }
         trials.append({**dropped, **found})
     told.put(SWEEP, "trials", trials)
 
@@ -131,7 +141,10 @@ def _other_tool(draft: Draft, leg: str, speed: float, rng: random.Random) -> Non
         backend = "TRITON_ATTN" if leg == "cand" else "FLASH_ATTN"
         for place, tok_s in enumerate(speeds):
             minute = 2 * place + (10 if leg == "cand" else 0)
-            draft.beside[f"{leg}/run_{place}.json"] = {**foreign.vllm(tok_s, rng, foreign.stamp(minute)), "attention_backend": backend}
+            draft.beside[f"{leg}/run_{place}.json"] = {
+                **foreign.vllm(tok_s, rng, foreign.stamp(minute)),
+                "attention_backend": backend,
+            }
     else:
         info = {**foreign.SGLANG_INFO, **(TRITON if leg == "cand" else {})}
         draft.beside[f"{leg}/bench_runs.jsonl"] = "".join(json.dumps(foreign.sglang(tok_s, rng, info)) + "\n" for tok_s in speeds)
@@ -141,7 +154,10 @@ def _cross_harness(draft: Draft, size: float, rng: random.Random) -> None:
     """No gain on either client; the candidate's, measured by the other one, show so many percent more."""
     if draft.dialect == "ours":
         for launch in draft.leg("cand"):
-            rows = [foreign.sglang(1000 * (1 + size / 100) * foreign.jitter(rng, 0.004), rng, dict(launch.rows[0]["server_info"])) for _ in launch.rows]
+            rows = [
+                foreign.sglang(1000 * (1 + size / 100) * foreign.jitter(rng, 0.004), rng, dict(launch.rows[0]["server_info"]))
+                for _ in launch.rows
+            ]
             draft.launches.remove(launch)
             draft.beside[f"{launch.where}/bench_runs.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows)
         draft.plan = ["ref"] * 3

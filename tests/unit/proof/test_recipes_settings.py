@@ -19,13 +19,7 @@ from proof.inject.shape import middle
 
 MODULES = (attribution, engagement, inforce, logs, settings)
 ALL = [recipe for module in MODULES for recipe in module.RECIPES]
-MISSED = {
-    "idle-part": "a part is let pass that its own leg does not show to bring anything",
-    "noise-kept": "a part is let pass that its own leg does not show to bring anything",
-    "other-packages": "versions in server.json are not compared",
-    "argument-of-the-reference": "argv in server.json is not compared",
-    "variable-of-the-candidate": "env in server.json is not compared",
-}
+MISSED: dict[str, str] = {}
 """Lies that the judge does not see today."""
 
 
