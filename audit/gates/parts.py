@@ -12,7 +12,7 @@ STEP = "Measure the bundle once more without each part (without_<part>/ beside r
 
 
 def check(ev: Evidence) -> list[Finding]:
-    """Leave-one-out shares and their interaction; a part not shown to bring anything is flagged; without such legs all stays open."""
+    """Leave-one-out shares and their interaction; a part not shown to bring anything is flagged; without legs all stays open."""
     names = [change.lever or "?" for change in ev.request.accepted]
     if len(names) < 2 and not ev.parts:
         return [Finding(gate=GATE, status="n/a", ids=["A02"], reason="one part: it is the whole")]
