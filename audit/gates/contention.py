@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from audit import stats
 from audit.contract import Figure, Finding
 from audit.evidence import ContentionRow, Evidence
 
@@ -27,7 +28,7 @@ def check(ev: Evidence) -> list[Finding]:
             reason = f"{where}: host.json covers {100 * row.coverage:.3g} % of the timed window"
             found.append(Finding(gate=GATE, status="unknown", ids=["M22"], reason=reason, evidence=source, sql=["contention"]))
             continue
-        figures = {"foreign_cores": Figure(row.foreign_cores, "cores"), "steal_cores": Figure(row.steal_cores, "cores")}
+        figures = {"foreign_cores": _cores(row.foreign_cores), "steal_cores": _cores(row.steal_cores)}
         if row.foreign_cores > rules.foreign_cores:
             who = f"most of it {row.name!r} (pid {row.pid})" if row.name else "by processes that are not named"
             reason = f"contended: {where}: strangers used {row.foreign_cores:.3g} cores on average, {who}"
@@ -44,11 +45,16 @@ def check(ev: Evidence) -> list[Finding]:
         return [replace(item, ids=item.ids or ["M22"], sql=["contention"]) for item in found]
     worst = max(rows, key=lambda row: row.foreign_cores or 0.0)
     figures = {
-        "worst_foreign_cores": Figure(worst.foreign_cores, "cores"),
-        "worst_steal_cores": Figure(max(row.steal_cores or 0.0 for row in rows), "cores"),
+        "worst_foreign_cores": _cores(worst.foreign_cores),
+        "worst_steal_cores": _cores(max(row.steal_cores or 0.0 for row in rows)),
     }
     reason = f"at most {worst.foreign_cores:.3g} cores of strangers in any timed window"
     return [Finding(gate=GATE, status="ok", ids=["M22"], reason=reason, figures=figures, sql=["contention"])]
+
+
+def _cores(value: float | None) -> Figure:
+    """A mean over samples, to six digits: in which order the database adds them up must not show."""
+    return Figure(stats.significant(value), "cores")
 
 
 def _machines(ev: Evidence) -> list[Finding]:
@@ -94,7 +100,7 @@ def _clocks(ev: Evidence, rows: list[ContentionRow]) -> list[Finding]:
             ids=["M20"],
             reason=reason,
             next_step="Fix the clock or wait until it settles, measure both legs in turns, and look at governor, heat and power.",
-            figures={"ref_clock": Figure(ref, "MHz"), "cand_clock": Figure(cand, "MHz")},
+            figures={"ref_clock": Figure(stats.significant(ref), "MHz"), "cand_clock": Figure(stats.significant(cand), "MHz")},
             evidence=[ev.source(f"{next(row.launch for row in rows if row.leg == role)}/host.json") for role in ("ref", "cand")],
         )
     ]

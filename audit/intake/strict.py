@@ -190,6 +190,14 @@ def _check_text(value: Any) -> None:  # noqa: ANN401 - any JSON value
 def _words(error: json.JSONDecodeError, text: str) -> str:
     if error.msg == "Extra data":
         return f"something after the end of the value (column {error.colno})"
-    if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg:
+    rest = text[error.pos :].strip()
+    begun = any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity", "Infinity"))
+    if (
+        not rest
+        or begun
+        or re.fullmatch(r"[-+.eE0-9]+", rest)
+        or "Unterminated" in error.msg
+        or ("escape" in error.msg and len(rest) < 6)
+    ):
         return CUT_OFF
     return f"not JSON: {error.msg} (column {error.colno})"

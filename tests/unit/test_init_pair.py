@@ -156,6 +156,7 @@ def vllm_file(tok_s: float, engine: str, leg: str, date: str, repeat: int) -> di
         for kind in ("mean", "median", "p99")
         for name, value in (("ttft", 90.0), ("tpot", 11.0), ("itl", 11.0))
     }
+    latencies["p99_ttft_ms"] *= 1 + tok_s * 0.618034 % 1 / 1000  # tails never scale with the rest
     backend = "vllm" if engine == "vllm" else "openai-chat"
     return {
         "date": date, "endpoint_type": backend, "backend": backend, "label": None, "model_id": "m", "tokenizer_id": "m",
