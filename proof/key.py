@@ -111,7 +111,9 @@ def load(path: Path = KEY) -> Key:
     import yaml
 
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _once(yaml.compose(text, Loader=yaml.SafeLoader), path.name)
+        raw: Any = yaml.safe_load(text)
         key = msgspec.convert(raw, Key)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise KeyFaultError(f"{path.name}: cannot be read: {error}") from error
@@ -123,6 +125,18 @@ def load(path: Path = KEY) -> Key:
             "A label changes only with a dated entry under `corrections` that says why and carries the new digest."
         )
     return key
+
+
+def _once(node: Any, name: str) -> None:  # noqa: ANN401 - a node of a library without types
+    """Raise KeyFaultError where a mapping holds a name twice: the reader would see one label and the proof use the other."""
+    children = node.value if node is not None and isinstance(node.value, list) else []
+    seen: set[str] = set()
+    for child in children:
+        key, value = child if isinstance(child, tuple) else (None, child)
+        if key is not None and key.value in seen:
+            raise KeyFaultError(f"{name}:{key.start_mark.line + 1}: {key.value!r} stands twice")
+        seen |= {key.value} if key is not None else set()
+        _once(value, name)
 
 
 class Answer(NamedTuple):

@@ -108,11 +108,10 @@ def _results(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:
     if jobs <= 1:
         yield from map(work, tasks)
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from proof.pool import pool
 
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:  # a fork may inherit a lock of DuckDB's threads
-        yield from pool.map(work, tasks, chunksize=1)
+    with pool(jobs) as workers:
+        yield from workers.map(work, tasks, chunksize=1)
 
 
 def _before() -> Mapping[str, Json]:

@@ -10,14 +10,13 @@ import argparse
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from proof.noise import BEFORE, QUICK, Task, detections, work
 from proof.noise.simulate import CHUNK, Tally, add
 from proof.noise.worlds import worlds
+from proof.pool import pool
 
 SCHEMA = "countersign.before/1"  # 1: first form
 
@@ -30,8 +29,8 @@ def tallies(campaigns: int, jobs: int) -> Iterator[tuple[str, Tally]]:
         for start in range(0, campaigns, CHUNK)
     ]
     found: dict[str, Tally] = {}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for task, tally in zip(tasks, pool.map(work, tasks), strict=True):
+    with pool(jobs) as workers:
+        for task, tally in zip(tasks, workers.map(work, tasks), strict=True):
             found[task.world] = add(found.get(task.world, {}), tally)
     yield from found.items()
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from workflow.canonical import write_atomic
 from workflow.errors import InfrastructureError, UsageError
 from workflow.startup import check_packages, require
 
@@ -31,6 +31,8 @@ TIMES: dict[Mode, int] = {"quick": 2, "full": 3}
 """How often a case is audited to see whether the bytes stay the same."""
 SHARE: dict[Mode, int] = {"quick": 5, "full": 1}
 """Every how manieth case is audited again."""
+NOTE = re.compile(r"docs/decisions/\d{4}-[a-z0-9-]+\.md")
+"""A decision note, relative to the source tree."""
 FELL = 3
 """Exit code where a figure is below the committed one."""
 
@@ -49,6 +51,10 @@ class Asked:
 
 def proof_command(asked: Asked, form: Literal["text", "json"]) -> int:
     """Run the proof. Returns 0, or 3 where a quick proof with the standard seed falls below the committed figures."""
+    compared = asked.mode == "quick" and asked.seed == SEED and asked.worlds
+    if asked.accept is not None and not compared:
+        words = "--accept commits the figures of a quick proof with the standard seed and all worlds"
+        raise UsageError(words, "Run `countersign proof --quick --accept NOTE`.")
     check_packages(audit=True)
     for extra in ("audit", "campaign", "proof"):
         require(extra)
@@ -57,10 +63,11 @@ def proof_command(asked: Asked, form: Literal["text", "json"]) -> int:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="countersign-proof-") as place:
         found = _prove(asked, root, jobs, Path(place))
-    out = asked.out or (root / "proof" if asked.mode == "full" else root / "proof" / "quick")
+    whole = asked.mode == "full" and asked.worlds and asked.seed == SEED
+    out = asked.out or (root / "proof" if whole else root / "proof" / "quick")
     _write(found, out)
     _say(f"written to {out}: report.md, report.html, report.json; {time.monotonic() - begun:.0f} s in all")
-    code = _compare(asked, found) if asked.mode == "quick" and asked.seed == SEED and asked.worlds else 0
+    code = _compare(asked, found) if compared else 0
     if form == "json":
         sys.stdout.write(json.dumps(found, sort_keys=True) + "\n")
     else:
@@ -140,9 +147,10 @@ def _one(case: Case, place: str) -> tuple[str, str]:
 
 
 def _written(planted: Sequence[Case], place: Path, jobs: int) -> dict[str, Path]:
-    # fresh processes: a fork of one that has audited would inherit its database
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return {name: Path(path) for name, path in pool.map(_one, planted, [str(place)] * len(planted), chunksize=16)}
+    from proof.pool import pool
+
+    with pool(jobs) as workers:
+        return {name: Path(path) for name, path in workers.map(_one, planted, [str(place)] * len(planted), chunksize=16)}
 
 
 def _replayed(paths: Sequence[Path], jobs: int, what: str) -> tuple[list[list[Json]], bool]:
@@ -216,7 +224,7 @@ def _write(found: Json, out: Path) -> None:
     from proof import report
 
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_atomic(out / "report.json", (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
     report.write(found, out)
 
 
@@ -238,7 +246,7 @@ def _compare(asked: Asked, found: Json) -> int:
 def _accepted(note: str, worse: Sequence[Any], now: Mapping[str, Any]) -> int:
     from proof import figures
 
-    if worse and not (_root() / note).is_file():
+    if worse and not (NOTE.fullmatch(note) and (_root() / note).is_file()):
         raise UsageError(
             f"{len(worse)} figures would be lowered, and {note!r} is no decision note",
             "Write docs/decisions/NNNN-why.md and name it.",

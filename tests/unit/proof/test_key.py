@@ -59,6 +59,16 @@ def test_a_key_that_is_no_key_is_refused(tmp_path: Path) -> None:
         key.load(tmp_path / "key.yaml")
 
 
+def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    """YAML would take the later one: a label that a reader sees and no digest covers."""
+    text = (ROOT / "proof/key.yaml").read_text(encoding="utf-8")
+    name = next(iter(key.load().planted))
+    twice = text.replace("planted:\n", f"planted:\n  {name}: {{}}\n", 1)
+    (tmp_path / "key.yaml").write_text(twice, encoding="utf-8")
+    with pytest.raises(KeyFaultError, match="stands twice"):
+        key.load(tmp_path / "key.yaml")
+
+
 def test_every_recipe_and_every_shipped_run_has_its_labels() -> None:
     """No lie without an answer, no answer without a lie; every folder in raw_runs is in the key."""
     loaded = key.load()
