@@ -146,6 +146,8 @@ def _because(ev: Evidence, row: BetweenRow, root: str, levers: set[str]) -> Beca
     if _log_alone(ev, row):
         return "unrecorded"
     if root in wanted.values:
+        if row.cand == settings.DEFAULT and not same_value(wanted.values[root], row.cand):
+            return "declared" if {wanted.values[root], row.ref} == {"true", "false"} else "unrecorded"
         resolved_copy = keys.bare(row.key) != root
         return "declared" if same_value(wanted.values[root], row.cand) or resolved_copy else "confound"
     if root in levers:

@@ -52,6 +52,8 @@ def _one(ev: Evidence, key: str, value: str) -> list[Finding]:
             continue
         found = settings.held(launch, ev.policy)
         item = found.get(key) or _resolved(ev, found, key)
+        if item is None and _left_out(ev, launch, key):
+            return [_not_listed(ev, launch, key, value)]
         if item is None:
             return [_unrecorded(ev, launch, key, recorded=bool(found))]
         if not same_value(value, item.value):
@@ -67,6 +69,29 @@ def _one(ev: Evidence, key: str, value: str) -> list[Finding]:
         if item is not None and same_value(value, item.value):
             return [_in_reference(key, value, ev.source(item.file, item.line))]
     return []
+
+
+def _left_out(ev: Evidence, launch: Launch, key: str) -> bool:
+    """True where a server's whole list of arguments lacks the key, and so does every record of the reference."""
+    if launch.server is not None or launch.log is None or launch.log.arguments is None:
+        return False
+    records = [settings.held(other, ev.policy) for other in ev.legs["ref"].launches]
+    return not any(key in found or _resolved(ev, found, key) for found in records)
+
+
+def _not_listed(ev: Evidence, launch: Launch, key: str, value: str) -> Finding:
+    """Neither leg's arguments name the declared setting: both may have run with the same one."""
+    log = launch.log
+    place = None if log is None else ev.source(log.file, log.arguments)
+    return Finding(
+        gate=GATE,
+        status="unknown",
+        required=True,
+        ids=["E06", "C10"],
+        reason=f"{launch.id}: {key} was declared as {value}, and the arguments of neither leg's servers name it",
+        next_step=f"Name {key} in the request as the server's own list of arguments does, or find out why it was not given.",
+        evidence=[] if place is None else [place],
+    )
 
 
 def _resolved(ev: Evidence, found: dict[str, settings.Setting], key: str) -> settings.Setting | None:

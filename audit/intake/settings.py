@@ -13,6 +13,8 @@ from audit.policy import Keys, Policy
 OPEN = ("null", '"auto"', '"None"', '""')
 """Values that leave the choice to the engine."""
 STATE = "internal_states["
+DEFAULT = '"default"'
+"""Of a setting that a server's list of non-default arguments leaves out."""
 
 
 class Setting(NamedTuple):
@@ -118,7 +120,7 @@ def _records(leg: Leg, policy: Policy) -> Iterator[Record]:
 def _default(launch: Launch) -> Setting | None:
     if launch.server is not None or launch.log is None or launch.log.arguments is None:
         return None
-    return Setting('"default"', launch.log.file, launch.log.arguments)
+    return Setting(DEFAULT, launch.log.file, launch.log.arguments)
 
 
 def held(launch: Launch, policy: Policy) -> dict[str, Setting]:
