@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import duckdb
+import msgspec
 
 from audit import evidence as ev
 from audit import sql
@@ -42,19 +43,34 @@ IDLE_ROWS = 50_000
 """Records up to which a database is emptied and kept for the next audit of this process; beyond that it is closed."""
 
 
+BULK = ("details", "requests")
+"""Tables with a record a request. They are bound as one JSON text: DuckDB reads that four times faster than lists."""
+
+
 class Insertion(NamedTuple):
-    """A statement that lays records into a table, and a list of values for each column."""
+    """A statement that lays records into a table, and what is bound to it."""
 
     text: str
-    values: dict[str, list[Any]]
+    values: dict[str, Any]
+    columns: dict[str, list[Any]]
 
 
 def insertion(table: str, records: Sequence[Record]) -> Insertion:
-    """One bound list a column: no value stands in the text."""
+    """Bound column by column: no value stands in the text."""
     kinds = _columns()[table]
-    values = {name: list(column) for name, column in zip(kinds, zip(*records, strict=True), strict=True)}
+    columns = {name: list(column) for name, column in zip(kinds, zip(*records, strict=True), strict=True)}
+    if table in BULK:
+        return Insertion(_bulk(table), {"columns": msgspec.json.encode(columns).decode()}, columns)
     parts = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in kinds.items())
-    return Insertion(f"INSERT INTO {table} SELECT {parts}", values)
+    return Insertion(f"INSERT INTO {table} SELECT {parts}", columns, columns)
+
+
+@cache
+def _bulk(table: str) -> str:
+    kinds = _columns()[table]
+    shape = json.dumps({name: [[kind[:-2]] if kind.endswith("[]") else kind] for name, kind in kinds.items()})
+    parts = ", ".join(f"unnest(found.{name})" for name in kinds)
+    return f"INSERT INTO {table} SELECT {parts} FROM (SELECT from_json_strict($columns, '{shape}') AS found)"  # noqa: S608 - names of our own tables
 
 
 _TABLE = re.compile(r"CREATE TABLE (\w+) \(([^;]*)\);")
@@ -161,7 +177,7 @@ class Store:
         statement = insertion(table, records)
         self._base.execute(statement.text, statement.values)
         self._base.records[table] = self._base.records.get(table, 0) + len(records)
-        marked = [name for name in MARKS if any(value is not None for value in statement.values.get(name, ()))]
+        marked = [name for name in MARKS if any(value is not None for value in statement.columns.get(name, ()))]
         self._held |= {table, *(f"{table}.{name}" for name in marked)}
 
     def tables(self, policy: Policy) -> ev.Tables:
@@ -219,8 +235,7 @@ def _points(leg: Leg, ord_: int, launch: Launch, row: Row) -> Iterable[Record]:
 
 def _details(leg: Leg, ord_: int, row: Row) -> Iterable[Record]:
     for index, item in enumerate(row.details):
-        gaps = None if item.gaps_ms is None else list(item.gaps_ms)
-        times = (item.ttft_ms, item.tpot_ms, item.e2e_ms, gaps)
+        times = (item.ttft_ms, item.tpot_ms, item.e2e_ms, item.gaps_ms)
         yield (leg.role, ord_, index, item.tokens_in, item.tokens_out, *times, item.failed)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, NamedTuple
+
+import msgspec
 
 from audit.errors import DamageError
 from audit.policy import Limits
@@ -14,7 +17,9 @@ BOM = b"\xef\xbb\xbf"
 INFINITE_KEY = "request_rate"
 """The one key that may be infinite (closed loop): bare ``Infinity`` or the text ``inf``."""
 INFINITE = "inf"
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEP = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 CUT_OFF = "cut off: the value does not end"
@@ -22,16 +27,15 @@ CUT_OFF = "cut off: the value does not end"
 
 
 _ENDLESS = float("inf")
+NOT_SURE = object()
 
 
-_KINDS = bytes(48 if 48 <= byte <= 57 else 101 if byte in b"eE" else byte if byte == 43 else 32 for byte in range(256))
-"""Digits as 0, exponent marks as e, plus as itself, all else blank: long and large numbers are then plain substrings."""
-
-
-def _doubtful(data: bytes, int_digits: int) -> bool:
-    """True where an integer may have more digits, or a number may be beyond a double: three digits after an exponent mark."""
-    shape = data.translate(_KINDS)
-    return b"e000" in shape or b"e+000" in shape or b"0" * (min(int_digits, 100) + 1) in shape
+_KINDS = bytes(48 if 48 <= byte <= 57 else byte if byte == 46 else 32 for byte in range(256))
+"""Digits as 0, points as they are, all else blank."""
+_KEY = re.compile(rb'"[ \t\r\n]*:')
+_QUOTED_KEY = re.compile(rb'\\"[ \t\r\n]*:')
+"""The same inside of a text, where no backslash stands before it."""
+_OPEN_RATE = re.compile(rb'([{,][ \t\r\n]*"request_rate"[ \t\r\n]*:[ \t\r\n]*)Infinity')
 
 
 class Line(NamedTuple):
@@ -55,22 +59,47 @@ def loads(data: bytes, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DamageError(f"not UTF-8 (byte {error.start})") from error
-    deep = text.count("[") + text.count("{") > limits.depth
-    try:
-        value = _parse(data, text, limits)
-    except DamageError:
-        if deep:
-            _check_depth(text, limits.depth)
-        raise
-    if deep:
-        _check_levels(value, limits.depth)
+    if text.count("[") + text.count("{") > limits.depth:
+        _check_depth(data, limits.depth)
+    value = _quick(data, limits)
+    if value is NOT_SURE:
+        value = _parse(text, limits)
     if _SURROGATE.search(text):
         _check_text(value)
     return value
 
 
-def _parse(data: bytes, text: str, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value
-    """The value, its numbers checked one by one only where the text holds one that could be too long or too large."""
+def _quick(data: bytes, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value, or NOT_SURE
+    """The value by a parser ten times as fast, where it is known that no rule of ours is broken; NOT_SURE otherwise.
+
+    Every key ends in a quote and a colon. Where those are no more than the keys that came out, none stood twice.
+    """
+    if b"Infinity" in data:
+        data = _OPEN_RATE.sub(rb'\1"inf"', data)
+    if b'\\\\"' in data or _long_integer(data, limits.int_digits):
+        return NOT_SURE
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NOT_SURE
+    return value if len(_KEY.findall(data)) - len(_QUOTED_KEY.findall(data)) == _keys(value) else NOT_SURE
+
+
+def _long_integer(data: bytes, int_digits: int) -> bool:
+    """True where an integer may have more digits: a long row of them that does not follow a point."""
+    long, shape = b"0" * (int_digits + 1), data.translate(_KINDS)
+    return long in shape and re.search(rb"(?:^|[^0.])" + long, shape) is not None
+
+
+def _keys(value: Any) -> int:  # noqa: ANN401 - any JSON value
+    """Keys of an object and of the objects right in it. Those in lists are left out: then fewer come out than stand there."""
+    if not isinstance(value, dict):
+        return 0
+    inner = [_keys(item) for item in value.values() if type(item) is dict]
+    return len(value) + sum(inner)
+
+
+def _parse(text: str, limits: Limits) -> Any:  # noqa: ANN401 - any JSON value
     infinities: list[float] = []
     settled: list[float] = []
 
@@ -92,10 +121,8 @@ def _parse(data: bytes, text: str, limits: Limits) -> Any:  # noqa: ANN401 - any
             found[INFINITE_KEY] = INFINITE
         return found
 
-    checked = _doubtful(data, limits.int_digits)
-    numbers: dict[str, Any] = {"parse_float": _finite, "parse_int": integer} if checked else {}
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, **numbers)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=_finite, parse_int=integer)
     except json.JSONDecodeError as error:
         raise DamageError(_words(error, text)) from error
     except RecursionError as error:
@@ -149,27 +176,11 @@ def _settle_infinity(value: Any, key: str | None) -> Any:  # noqa: ANN401 - any 
     return value
 
 
-def _check_depth(text: str, limit: int) -> None:
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        mark = token.group()
-        if mark in "[{":
-            depth += 1
-            if depth > limit:
-                raise DamageError(f"nested deeper than {limit}")
-        elif mark in "]}":
-            depth -= 1
-
-
-def _check_levels(value: Any, limit: int) -> None:  # noqa: ANN401 - any JSON value
-    """Raise DamageError when containers stand in each other more than ``limit`` deep."""
-    level = [value]
-    for _ in range(limit):
-        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
-        level = [child for children in inner for child in children if isinstance(child, dict | list)]
-        if not level:
-            return
-    raise DamageError(f"nested deeper than {limit}")
+def _check_depth(data: bytes, limit: int) -> None:
+    """Raise DamageError when containers stand in each other more than ``limit`` deep. Brackets in texts do not count."""
+    brackets = _TEXT.sub(b"", data).translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > limit:
+        raise DamageError(f"nested deeper than {limit}")
 
 
 def _check_text(value: Any) -> None:  # noqa: ANN401 - any JSON value

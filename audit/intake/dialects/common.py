@@ -134,7 +134,7 @@ def _detail(found: Json, index: int) -> Detail:
         tokens_in, tokens_out, ttft = count(one, "input_lens"), count(one, "output_lens") or 0, number(one, "ttfts")
     except DamageError as damage:
         raise DamageError(f"request {index}: {damage.what}", ids=damage.ids) from damage
-    if gaps is not None and not (isinstance(gaps, list) and all(type(gap) in (int, float) and gap >= 0 for gap in gaps)):
+    if gaps is not None and not (isinstance(gaps, list) and _times(gaps)):
         raise DamageError(f"'itls' of request {index} holds what is no time", ids=("R09",))
     return Detail(
         tokens_in=tokens_in,
@@ -143,8 +143,12 @@ def _detail(found: Json, index: int) -> Detail:
         e2e_ms=None if gaps is None or ttft is None else 1000 * (ttft + sum(gaps)),
         failed=tokens_out == 0 if error is None else bool(error),
         text=text if isinstance(text, str) else None,
-        gaps_ms=None if gaps is None else tuple(1000.0 * gap for gap in gaps),
+        gaps_ms=None if gaps is None else tuple([1000.0 * gap for gap in gaps]),
     )
+
+
+def _times(values: list[Any]) -> bool:
+    return not values or (set(map(type, values)) <= {int, float} and min(values) >= 0)
 
 
 def asked(record: Json, found: tuple[Detail, ...]) -> int | None:

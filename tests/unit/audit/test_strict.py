@@ -30,6 +30,14 @@ JSON = st.recursive(
         (b'{"a": 1}{"a": 2}', "after the end"),
         (b'{"a": 1, "a": 2}', "stands twice"),
         (b'{"b": {"a": 1, "a": 1}}', "stands twice"),
+        (b'{"b": [{"a": 1, "a": 1}]}', "stands twice"),
+        (b'{"a": 1, "a" \t: 2}', "stands twice"),
+        (b'{"a": 1, "a": 2, "b\\\\": 3}', "stands twice"),
+        (b'{"a": 1, "a": 2, "b": "\\": 3"}', "stands twice"),
+        (b'{"x\\"request_rate": Infinity}', "Infinity under"),
+        (b'{"a": [1234567890123456789]}', "an integer of 19 digits"),
+        (b'{"a": [0.5, 10000000000000000000]}', "an integer of 20 digits"),
+        (b"1234567890123456789", "an integer of 19 digits"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": -Infinity}', "-Infinity"),
         (b'{"a": Infinity}', "Infinity under 'a'"),
@@ -55,6 +63,31 @@ def test_what_is_no_damage() -> None:
         (1, {"request_rate": "inf"}, None),
         (4, {"request_rate": "inf"}, None),
     ]
+
+
+def test_the_quick_parser_is_quick_on_what_clients_write() -> None:
+    """Rows and requests of real clients do not need the slow one; both find the same in them."""
+    for line in (
+        b'{"request_rate": Infinity, "server_info": {"a": [1, 2]}, "itls": [[0.0051234567890123456, 1e-05], []]}',
+        b'{"answer": "{\\"name\\": \\"set\\", \\"room\\" : 1}", "sha": "3db69abee8698793999d640e8c9186719fe05c7d"}',
+    ):
+        quick = strict._quick(line, LIMITS)
+        assert quick is not strict.NOT_SURE
+        assert quick == strict._parse(line.decode(), LIMITS)
+
+
+PIECE = st.sampled_from(
+    [b"{", b"}", b'"a"', b'"a":', b'"a" :', b'"b\\":', b'\\"', b'"', b":", b",", b"1", b"0." + b"0" * 20, b"9" * 19,
+     b"[", b"]", b" ", b"Infinity", b'"request_rate":', b"-", b"1e999", b"\\", b"NaN", b'{"a":1,"a":2}', b'"x": {"a": 3}']
+)  # fmt: skip
+
+
+@given(st.lists(PIECE, max_size=14).map(b"".join))
+def test_both_parsers_agree(data: bytes) -> None:
+    """Where the quick one is sure, the slow one says the same; on what is damage it is never sure."""
+    quick = strict._quick(data, LIMITS)
+    if quick is not strict.NOT_SURE:
+        assert repr(strict._parse(data.decode(), LIMITS)) == repr(quick)
 
 
 @given(JSON)
