@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from audit.intake.store import Store
     from audit.judge import Judge
 
+CLIENTS = {"countersign": "our stopwatch", "sglang": "SGLang's client", "vllm": "vLLM's client"}
 DERIVED = "No audit_request.json: this request was derived from the layout."
 
 
@@ -196,12 +197,19 @@ def _unmeasured(run_dir: Path, sides: dict[str, Leg]) -> list[str]:
 
 
 def _mixed(sides: dict[str, Leg]) -> list[Damage]:
-    """Own and foreign launches side by side: rows of two stopwatches are no comparison."""
+    """Rows of two stopwatches side by side: no comparison."""
     launches = [launch for leg in sides.values() for launch in leg.launches]
-    if len({launch.own for launch in launches}) < 2:
+    strange = next((launch for launch in launches if not launch.own), None)
+    if strange is not None and any(launch.own for launch in launches):
+        return [Damage(Source(strange.id), "has no mark of the stopwatch that measured the other launches", ("R10", "R18"))]
+    rows = [row for launch in launches for row in launch.rows]
+    other = next((row for row in rows if row.dialect != rows[0].dialect), None)
+    if other is None:
         return []
-    strange = next(launch for launch in launches if not launch.own)
-    return [Damage(Source(strange.id), "has no mark of the stopwatch that measured the other launches", ("R10", "R18"))]
+    words = (
+        f"a row of {CLIENTS[other.dialect]}, and {rows[0].source.file}:{rows[0].source.line} is one of {CLIENTS[rows[0].dialect]}"
+    )
+    return [Damage(other.source, words, ("R10", "R18"))]
 
 
 def _evidence(request: AuditRequest, policy: Policy, read: _Read, given: Store | None = None) -> Evidence:

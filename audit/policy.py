@@ -93,6 +93,8 @@ class Series(Struct, frozen=True, forbid_unknown_fields=True):
     memory_p: float
     inflation_share: float
     """Share of a gain that has to hang on a faulted, early or missing repeat before it flags."""
+    width_x: float
+    """Where ranges decide: a leg whose repeats are further apart than so many times the gain flags."""
     gap_hours: float
     """Pause between the two legs from which the reference is stale, where they were measured one after the other."""
     block_trend_p: float

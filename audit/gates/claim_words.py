@@ -112,6 +112,15 @@ def regressed(ev: Evidence, claim: Claim) -> Answer | None:
     return Answer(False, f"{claim.metric} is {worse:.3g} % worse ({shown})", ("R08",), places, worse)
 
 
+def quoted(claim: Claim) -> Answer | None:
+    """A line quoted from a log, which has to stand in it."""
+    found = claim.quote
+    if found is None:
+        return None
+    ids = () if found.holds else ("R20",)
+    return Answer(found.holds, found.raw, ids, () if found.log is None else (found.log,))
+
+
 def bases(ev: Evidence, claim: Claim) -> Answer | None:
     """The basis of one leg's figures against that of the other leg's."""
     if claim.about != "leg" or claim.leg != "cand":

@@ -158,6 +158,8 @@ def _one(ev: Evidence, claim: Claim, known: claim_rows.Settings) -> Answer | Non
             return claim_words.disjoint(ev, claim)
         case "regressed":
             return claim_words.regressed(ev, claim)
+        case "quote":
+            return claim_words.quoted(claim)
         case "basis":
             return claim_words.bases(ev, claim)
         case "isolated_speedup" if claim.own is None:

@@ -20,7 +20,12 @@ def check(ev: Evidence) -> list[Finding]:
     gain = pair.delta_pct if pair is not None else None
     if gain is None or gain <= 0 or min(len(found) for found in rows.values()) < 2:
         return []
-    found = [*_faulted(ev, rows, gain), *_early(ev, rows, gain), *_missing(ev, rows, gain), *_modes(ev, rows)]
+    found = [
+        *(_faulted(ev, rows, gain) or _wide(ev, rows, gain)),
+        *_early(ev, rows, gain),
+        *_missing(ev, rows, gain),
+        *_modes(ev, rows),
+    ]
     return [*found, *_coarse(ev), *_band(ev, gain)]
 
 
@@ -69,8 +74,8 @@ def _faulted(ev: Evidence, rows: dict[str, list[LegRow]], gain: float) -> list[F
     found = []
     for role, mine in rows.items():
         others = rows["cand" if role == "ref" else "ref"]
-        places = {row.source.line: row for _, row in ev.legs[role].rows}
-        tpot = [item.metrics.get("tpot_ms", 0.0) if (item := places.get(row.line)) else 0.0 for row in mine]
+        places = {(row.source.file, row.source.line): row for _, row in ev.legs[role].rows}
+        tpot = [item.metrics.get("tpot_ms", 0.0) if (item := places.get((row.file, row.line))) else 0.0 for row in mine]
         for words, values in (("throughput", [row.value for row in mine]), ("TPOT", tpot)):
             odd = stats.outlier(values) if min(values) > 0 else None
             if odd is None or odd.p > ev.policy.series.outlier_p or abs(odd.off_pct) <= ev.request.noise_band_pct:
@@ -88,6 +93,31 @@ def _faulted(ev: Evidence, rows: dict[str, list[LegRow]], gain: float) -> list[F
             found.append(flag(["M12"], reason, step, [row], ev, _kind(ev, {**rows, role: kept})))
             break
     return found
+
+
+def _wide(ev: Evidence, rows: dict[str, list[LegRow]], gain: float) -> list[Finding]:
+    """Ranges decide, and one leg is wider than several times the gain: a median inside it can be off by as much.
+
+    Sick repeats hide each other from a test of single ones; the width of their leg they cannot hide.
+    """
+    if effect.by_launches(ev):
+        return []
+    for role, mine in rows.items():
+        wide = 100 * (max(mine, key=_value).value - min(mine, key=_value).value) / statistics.median(row.value for row in mine)
+        if wide <= ev.policy.series.width_x * gain:
+            continue
+        far = max(mine, key=lambda row: (abs(row.value - statistics.median(item.value for item in mine)), row.file, row.line))
+        reason = (
+            f"the repeats of leg {role} are {wide:.3g} % apart (the farthest {far.value:.6g} tok/s, {far.file}:{far.line}): "
+            f"a gain of {gain:+.2f} % is less than 1/{ev.policy.series.width_x:g} of it"
+        )
+        step = "Find out what happened in that leg, or measure at least three launches a side: then their scatter is weighed."
+        return [flag(["M12", "M07"], reason, step, [far], ev, "noisy")]
+    return []
+
+
+def _value(row: LegRow) -> tuple[float, str, int]:
+    return (row.value, row.file, row.line)
 
 
 def _early(ev: Evidence, rows: dict[str, list[LegRow]], gain: float) -> list[Finding]:

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 from audit.contract import Scalar, Source
 from audit.errors import DamageError
-from audit.intake import claim_settings, files, legs, strict
+from audit.intake import claim_settings, files, legs, quotes, strict
 from audit.intake.places import Places
+from audit.intake.quotes import Quote
 from audit.policy import ClaimFile, Policy
 
 QUOTED = 300
 """Characters of a text that are kept."""
+QUOTE = "quote"
+"""Subject of a key that quotes logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Claim:
     """The trial of a sweep, e.g. ``trials[2]``."""
     own: float | None = None
     """What the file's own rows give, for files that hold rows themselves."""
+    quote: Quote | None = None
+    """What the logs say of a line that is quoted from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def read(places: Places, policy: Policy) -> Claims:
         for path, rule in _files(place, policy):
             try:
                 _lane(places, path)
-                items += _file(places.run_dir, path, place, rule, policy)
+                items += _file(places, path, place, rule, policy)
             except DamageError as error:
                 unreadable.append((Source(_id(path, places.run_dir)), error.what[:QUOTED]))
                 continue
@@ -94,8 +99,9 @@ def read(places: Places, policy: Policy) -> Claims:
     return Claims(tuple(items), tuple(unreadable), tuple(dict.fromkeys(tried)))
 
 
-def _file(run: Path, path: Path, place: Place, rule: ClaimFile, policy: Policy) -> list[Claim]:
+def _file(places: Places, path: Path, place: Place, rule: ClaimFile, policy: Policy) -> list[Claim]:
     """The claims of one file. Raises DamageError when it cannot be read."""
+    run = places.run_dir
     data = files.read(run, path, policy.limits)
     value = strict.document(data, policy.limits)
     if not isinstance(value, dict):
@@ -103,10 +109,20 @@ def _file(run: Path, path: Path, place: Place, rule: ClaimFile, policy: Policy) 
     source = Source(_id(path, run), files.sha256(data))
     side = place.leg if rule.about in ("leg", "probe") else ""
     base = Claim(source, "", None, "", side, about=rule.about, near=place.near, launch=place.launch)
-    found = _claims(value, base, rule, policy)
+    found = [*_claims(value, base, rule, policy), *_quotes(value, base, path.parent, places, rule, policy)]
     if len(found) > policy.claims.max_items:
         raise DamageError(f"more than {policy.claims.max_items} claims")
     return found
+
+
+def _quotes(
+    document: dict[str, Any], base: Claim, folder: Path, places: Places, rule: ClaimFile, policy: Policy
+) -> Iterator[Claim]:
+    """A claim for each line that is quoted from a log."""
+    keys = [key for key, (subject, _, _) in rule.fields.items() if subject == QUOTE and key in document]
+    for key in keys:
+        for item in quotes.find(key, document[key], folder, places, policy):
+            yield replace(base, field=item.field[:QUOTED], value=_cut(item.words), subject=QUOTE, quote=item)
 
 
 def _holds_legs(places: Places, folder: Path, policy: Policy) -> bool:
@@ -198,9 +214,9 @@ def _cut(value: Any) -> Scalar:  # noqa: ANN401 - any JSON value
 def _field(document: dict[str, Any], key: str, spec: tuple[str, str, str], base: Claim) -> list[Claim]:
     """Claims of one key: a list counts as one claim an item for a series, as its length for ``items``."""
     value = document.get(key)
-    if value is None:
-        return []
     subject, leg, metric = spec
+    if value is None or subject == QUOTE:
+        return []
     claim = replace(base, field=key, subject=subject, leg=leg or base.leg, metric=metric)
     if subject == "items":
         return [replace(claim, value=_cut(value) if isinstance(value, str) else _count(value))]

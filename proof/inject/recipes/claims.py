@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 
 from proof.inject import edits, shape
 from proof.inject.bases import ALL, FOREIGN, SGLANG
@@ -20,6 +21,15 @@ def _with_gain(draft: Draft, size: float, rng: random.Random) -> None:
     """The candidate is faster by the size in percent, whatever the clean run's gain was."""
     shape.no_gain(draft)
     edits.speed(draft, draft.leg("cand"), 1 + size / 100)
+
+
+def _with_shown_gain(draft: Draft, size: float, rng: random.Random) -> None:
+    """The same, and the rows show it: noise moves the medians no further. What luck brings is counted in the worlds."""
+    _with_gain(draft, size, rng)
+    ref, cand = (
+        statistics.median(shape.speed_of(row) for launch in draft.leg(leg) for row in launch.rows) for leg in ("ref", "cand")
+    )
+    edits.speed(draft, draft.leg("cand"), (1 + size / 100) * ref / cand)
 
 
 def _slower(draft: Draft, size: float, rng: random.Random) -> None:
@@ -184,7 +194,7 @@ RECIPES = (
     Recipe("headline-of-a-better-run", ("R02",), "GEAK integrate_result.json: cand_med, e2e_delta_pct", ALL, (1.0, 5.0, 30.0),
            "The figures of the candidate are so many percent above what its rows give.", lie(_raised), truth(), verdicts=FLAG),
     Recipe("accepted-in-the-noise", ("R03", "A14"), "GEAK integrate_result.json: gate; any row: output_throughput", ALL, (0.4, 0.2, 0.0),
-           "A change that brings so many percent, inside the band, is called accepted.", lie(_accepted, _with_gain), truth(_true), critical=True),
+           "A change that brings so many percent, inside the band, is called accepted.", lie(_accepted, _with_shown_gain), truth(_true), critical=True),
     Recipe("rounded-over-the-band", ("R04", "R03"), "GEAK integrate_result.json: e2e_delta_pct; request: noise_band_pct", FLAT, (0.95, 0.8, 0.6),
            "A gain of so many percent is rounded to 1, which is the band.", lie(_whole_percent, _one_reached), lie(_whole_percent, _one_passed), critical=True),
     Recipe("claimed-for-one-device", ("R05",), "GEAK integrate_result.json: ref_med, cand_med; server settings: tp_size", ("sglang-flat", "sglang-launches", "vllm-launches"),

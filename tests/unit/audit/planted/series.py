@@ -172,6 +172,14 @@ def _latencies(ref: Sequence[float], cand: Sequence[float], what: str = NO_HARM)
     return make
 
 
+def _hidden(faulted: bool) -> Make:
+    """Two groups of reference repeats, and one that is so sick that it hides in the scatter it makes."""
+    return legs(
+        (1000.0, 1000.4, 850.0 if faulted else 1030.1, 1030.0, 1030.3),
+        [1033.0 + 0.3 * n + (0 if faulted else 40) for n in range(5)],
+    )
+
+
 def _dips(faulted: bool) -> Make:
     """Reference repeats of which one is sick: it pulls the median down by a fifth of the gain."""
     return legs((1000.0, 1004.6, 1004.9, 940.0 if faulted else 1002.2, 1000.4), (1010.0, 1010.4, 1009.8, 1010.1, 1010.3))
@@ -201,6 +209,7 @@ PLANTED = (
     Planted("M10", "repeats that were planned and are missing", "sglang rows: their number", legs(QUIET, BETTER[:3], planned={"repeats": 5}),
             legs(QUIET, BETTER, planned={"repeats": 5})),
     Planted("M11", "slow candidate repeats trimmed away", "sglang rows: their number", legs(QUIET, BETTER[:2]), legs(QUIET, BETTER), ("FLAG",)),
+    Planted("M12", "a sick reference repeat among two groups", "sglang row: output_throughput", _hidden(True), _hidden(False), ("FLAG", "FAIL")),
     Planted("M12", "a sick reference repeat left in", "sglang row: output_throughput", _dips(True), _dips(False), ("FLAG",)),
     Planted("M13", "a baseline in two modes", "sglang row: output_throughput", baseline(MODES), baseline(ONE_MODE), ("FLAG",)),
     Planted("M14", "a band measured on another workload", "launch folders of an A/A set, noise_band_pct",
