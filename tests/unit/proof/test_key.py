@@ -18,6 +18,7 @@ from proof.key import ROWS, Answer, Key, KeyFaultError, Label, right
 ROOT = Path(__file__).resolve().parents[3]
 PINNED: list[str] = [
     "456eaca66da3dfae0fd4b96f014e95811e5ec22f61e6d6b0683ad335af435406",
+    "2345ff6b5b0996fe988c449d8e5ba67dc184083d55e702048a8f9e42ccee7517",
 ]
 """The digest when frozen, then that of each correction, oldest first. Only ever append."""
 
