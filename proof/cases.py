@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 from proof.inject import recipe as recipes
 from proof.inject.bases import BASES, Base
@@ -41,22 +42,19 @@ def bases() -> dict[str, Base]:
 
 
 def planted(mode: Literal["quick", "full"], seed: int) -> list[Case]:
-    """Lies and twins. Full: every size on every base. Quick: every size and every base of each recipe at least once.
+    """Lies and twins. Full: every size on every base. Quick: every size of each recipe once.
 
-    In quick mode the pairs of size and base rotate from recipe to recipe, so that all of them occur over the whole.
+    In quick mode the bases rotate from recipe to recipe, so that all pairs of size and base occur over the whole.
     """
-    spread = [
-        (item, place, size, base) for place, item in enumerate(recipes.every()) for size, base in _spread(item, place, mode)
-    ]
+    spread = [(item, size, base) for place, item in enumerate(recipes.every()) for size, base in _spread(item, place, mode)]
     both: tuple[Kind, ...] = ("lie", "twin")
-    return [Case(kind, item.name, base, size, seed + place) for item, place, size, base in spread for kind in both]
+    return [Case(kind, item.name, base, size, seed + crc32(item.name.encode())) for item, size, base in spread for kind in both]
 
 
 def _spread(item: Recipe, place: int, mode: Literal["quick", "full"]) -> list[tuple[float, str]]:
     if mode == "full":
         return [(size, base) for base in item.bases for size in item.sizes]
-    count = max(len(item.sizes), len(item.bases))
-    return [(item.sizes[n % 3], item.bases[(n + place) % len(item.bases)]) for n in range(count)]
+    return [(size, item.bases[(n + place) % len(item.bases)]) for n, size in enumerate(item.sizes)]
 
 
 def wins(mode: Literal["quick", "full"], seed: int) -> list[Case]:

@@ -170,7 +170,7 @@ def _statistic(name: str, values: list[float]) -> float:
         return statistics.fmean(values)
     if name == "median":
         return statistics.median(values)
-    return statistics.pstdev(values) if name == "std" else foreign.quantile(values, float(name[1:]) / 100)
+    return foreign.deviation(values) if name == "std" else foreign.quantile(values, float(name[1:]) / 100)
 
 
 def fail(draft: Draft, leg: str, share: float) -> None:

@@ -181,7 +181,7 @@ def _rounded(draft: Draft, size: float, rng: random.Random) -> None:
     shape.no_gain(draft)
     ticks = round(6.2 / size)
     for leg, place in (("ref", ticks + 0.53), ("cand", ticks + 0.47)):
-        shape.series(draft, leg, [96 * 64 / (size * place) * foreign.jitter(rng, 1e-4) for _ in range(5)])
+        shape.series(draft, leg, [foreign.REQUESTS * foreign.OSL / (size * place) * foreign.jitter(rng, 1e-4) for _ in range(5)])
         _clocked(draft, leg, [round(row["duration"] / size) * size for row in draft.rows(leg)])
 
 
