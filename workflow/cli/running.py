@@ -1,0 +1,145 @@
+"""Commands that measure: campaigns, a pair by hand, the model that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workflow.commands.init_pair import Engine
+
+
+@click.group()
+def campaign() -> None:
+    """Measure a baseline, try changes one at a time, keep what holds.
+
+    \b
+    Examples:
+      countersign campaign run my.yaml --use-auditor --id tuesday
+      countersign campaign status runs/tuesday
+      countersign campaign resume runs/tuesday     after Ctrl-C, kill -9 or a power cut
+    """
+
+
+@campaign.command("run")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--use-auditor/--no-auditor", default=None, help="Bank only what an auditor signed [default: as the file says].")
+@click.option("--out", default=Path("runs"), show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
+@click.option("--id", "campaign_id", default=None, help="Name of the run [default: time and four characters].")
+@click.option("--plan-only", is_flag=True, help="Print the plan and its cost, start nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")
+def run_command(
+    file: Path | None, use_auditor: bool | None, out: Path, campaign_id: str | None, plan_only: bool, as_json: bool
+) -> int:
+    """Run the campaign of FILE (default: the embedded one that ships with Countersign).
+
+    A candidate that is refused is a result, not an error: the exit code is 0 when the campaign finished.
+
+    \b
+    Examples:
+      countersign campaign run --use-auditor
+      countersign campaign run my.yaml --plan-only
+      countersign campaign run my.yaml --json > outcome.json
+    """
+    from workflow.commands.campaign import run_campaign
+
+    return run_campaign(file, use_auditor, out, campaign_id, plan_only=plan_only, as_json=as_json)
+
+
+@campaign.command("resume")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")
+def resume_command(directory: Path, as_json: bool) -> int:
+    """Go on with the campaign in DIRECTORY. No sealed launch is measured again.
+
+    \b
+    Example:
+      countersign campaign resume runs/tuesday
+    """
+    from workflow.commands.campaign import resume_campaign
+
+    return resume_campaign(directory, as_json=as_json)
+
+
+@campaign.command("status")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status_command(directory: Path, as_json: bool) -> int:
+    """Say how the campaign in DIRECTORY stands and what to do next. Only reads.
+
+    \b
+    Example:
+      countersign campaign status runs/tuesday --json
+    """
+    from workflow.commands.campaign import status_campaign
+
+    return status_campaign(directory, as_json=as_json)
+
+
+@click.command("init-pair", short_help="Prepare a directory for an A/B measurement by hand.")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--engine", required=True, type=click.Choice(["vllm", "sglang", "openai"]), help="What serves the model.")
+@click.option("--model", default="MODEL", show_default=True, help="Model name or path, as the server and the client take it.")
+@click.option("--launches", default=3, show_default=True, type=click.IntRange(1, 99), help="Server starts a leg.")
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1, 99), help="Timed repeats a start.")
+def init_pair_command(directory: Path, engine: Engine, model: str, launches: int, repeats: int) -> int:
+    """Prepare DIRECTORY for an A/B measurement by hand: folders, a request to fill in, and the commands to type.
+
+    Nothing is started. DIRECTORY must be new or empty.
+
+    \b
+    Examples:
+      countersign init-pair ab --engine sglang --model Qwen/Qwen3-8B
+      countersign init-pair ab --engine vllm --launches 5 && less ab/COMMANDS.md
+    """
+    from workflow.commands.init_pair import Design, init_pair
+
+    return init_pair(directory, Design(engine, model, launches, repeats))
+
+
+@click.group()
+def model() -> None:
+    """The tiny model that ships with Countersign.
+
+    \b
+    Example:
+      countersign model evaluate      reproduces the figures of its card
+    """
+
+
+@model.command("evaluate")
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option("--overlap", is_flag=True, help="Only count held-out prompts that occur in training; exits 1 unless none.")
+def evaluate_command(directory: Path | None, as_json: bool, overlap: bool) -> int:
+    """Exact match on held-out prompts of the model in DIRECTORY (default: the shipped one), with intervals.
+
+    Exits 1, and names each figure, when the shipped model is off its card.
+
+    \b
+    Example:
+      countersign model evaluate --json
+    """
+    from workflow.commands.model import evaluate_command as body
+    from workflow.commands.model import overlap_command
+
+    return overlap_command(directory, as_json=as_json) if overlap else body(directory, as_json=as_json)
+
+
+@model.command("train")
+@click.argument("out", type=click.Path(path_type=Path))
+def train_command(out: Path) -> int:
+    """Train the tiny model from its seeded corpus into OUT (about half an hour on one thread).
+
+    \b
+    Example:
+      countersign model train /tmp/tiny
+    """
+    from workflow.commands.model import train_command as body
+
+    return body(out)
+
+
+COMMANDS = (campaign, init_pair_command, model)
