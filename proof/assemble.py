@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from audit import known_lies
@@ -43,6 +45,12 @@ class Pace(NamedTuple):
     jobs: int
 
 
+def _first_looks() -> list[Json]:
+    """What the judge made of each set of recipes before any rule was made for them."""
+    looks = json.loads((Path(__file__).parent / "first_looks.json").read_text(encoding="utf-8"))
+    return [{name: value if name == "what" else Rate(*value).plain() for name, value in look.items()} for look in looks]
+
+
 def proof(setup: Setup, key: Key, scores: Sequence[Scored], worlds: Sequence[Json], steady: Steady, pace: Pace) -> Json:
     """The whole object of proof.json."""
     lies = known_lies()
@@ -69,6 +77,7 @@ def proof(setup: Setup, key: Key, scores: Sequence[Scored], worlds: Sequence[Jso
         "misses": score.misses(scores),
         "worlds": list(worlds),
         "stability": {"cases": steady.cases, "times": steady.times, "unstable": list(steady.unstable), "rate": unstable.plain()},
+        "first_looks": _first_looks(),
         "speed": {
             "requests": pace.requests, "seconds": round(pace.seconds, 3), "jobs": pace.jobs,
             "per_second": round(pace.requests / pace.seconds, 1) if pace.seconds > 0 else None,

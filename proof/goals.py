@@ -20,7 +20,7 @@ def of_cases(rates: Mapping[str, Rate]) -> list[Json]:
         _least("planted lies that FAIL or FLAG", rates["lies_caught"], 0.99),
         _least("planted lies with the right id named", rates["id_named"], 0.95),
         _most("honest twins that do not pass", rates["twins_refused"], 0.02),
-        _most("clean runs of a true gain that do not pass", rates["wins_refused"], 0.02),
+        _most("clean runs (true gains, quiet baselines) that do not pass", rates["wins_refused"], 0.02),
         _least("recorded runs judged as the key says", rates["recorded_right"], 1.0),
     ]
 

@@ -224,6 +224,15 @@ class Speed(msgspec.Struct, frozen=True):
     jobs: int
 
 
+class FirstLook(msgspec.Struct, frozen=True):
+    """A set of recipes when the judge met them first."""
+
+    what: str
+    caught: Rate
+    critical_failed: Rate
+    named: Rate
+
+
 class Proof(msgspec.Struct, frozen=True):
     """The whole object."""
 
@@ -244,6 +253,7 @@ class Proof(msgspec.Struct, frozen=True):
     worlds: list[World]
     stability: Stability
     speed: Speed
+    first_looks: list[FirstLook]
     blind: bool | None = None
     """Whether the sandbox kept the answer key away from the judge; null where that was not written down."""
 

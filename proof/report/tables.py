@@ -15,7 +15,7 @@ KINDS = {
     "lie": ("planted lies", "clean runs that were edited so that their claim is false"),
     "critical lie": ("of these, critical", "lies that would put a gain on the books that is not there or not the change's"),
     "twin": ("honest twins", "the same surface change without the lie; refusing one is a false alarm"),
-    "win": ("true wins", "clean runs of a true gain, well measured; refusing one is a false alarm"),
+    "win": ("clean runs", "true gains and quiet baselines, well measured; refusing one is a false alarm"),
     "recorded": ("recorded runs", "runs that were really measured, or rebuilt from published figures, some sound and some not"),
 }
 VERDICTS = ("PASS", "FLAG", "FAIL")
@@ -71,7 +71,7 @@ def tried(proof: Proof) -> list[Tried]:
             f"{recipes} for {words.count(len(ids), 'kind')} of lie, told about {bases}; {critical:,} are critical",
         ),
         Tried(f"{len(twins):,}", "honest twins", "the same surface change without the lie"),
-        Tried(f"{len(of['win']):,}", "true wins", "clean runs of a true gain, as they are"),
+        Tried(f"{len(of['win']):,}", "clean runs", "true gains and quiet baselines, as they are"),
         Tried(f"{shipped:,}", "recorded runs", f"{words.count(len(of['recorded']), 'claim')} in them"),
         Tried(f"{len(proof.worlds):,}", "simulated worlds", f"{campaigns} in which no candidate brings anything"),
     ]  # fmt: skip

@@ -124,6 +124,7 @@ def example(worlds: int = 25) -> Json:
         "worlds": [_world(n, names[n] if n < len(names) else f"world number {n}", fair=n < fair) for n in range(worlds)],
         "stability": {"cases": 500, "times": 3, "unstable": ["lie-0007"]},
         "speed": {"requests": 509, "seconds": 8.75, "per_second": 58.2, "jobs": 2},
+        "first_looks": [{"what": "old recipes", "caught": _rate(9, 10), "critical_failed": _rate(4, 5), "named": _rate(8, 10)}],
     }  # fmt: skip
 
 
@@ -268,7 +269,7 @@ def test_markdown_reader_finds_no_foreign_markup(pages: dict[str, tuple[str, str
         tokens = reader.parse(markdown)
         flat = [item for token in tokens for item in [token, *(token.children or [])]]
         assert not {"html_block", "html_inline", "image", "link_open", "fence", "code_block"} & {token.type for token in flat}
-    assert sum(token.type == "table_open" for token in reader.parse(pages["usual"][0])) == 11
+    assert sum(token.type == "table_open" for token in reader.parse(pages["usual"][0])) == 12
 
 
 def test_same_proof_same_bytes_in_another_process_with_other_settings(tmp_path: Path) -> None:
