@@ -13,7 +13,8 @@ import msgspec
 
 from audit.contract import AuditRequest, Change, Finding, Scope, Surveyed, Verdict, Verdicts
 from audit.errors import AuditError
-from audit.rendering import canonical_json, clean, exit_code, render, table
+from audit.plain import clean, table
+from audit.rendering import canonical_json, exit_code, render
 from audit.taxonomy import Lie
 
 if TYPE_CHECKING:

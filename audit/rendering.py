@@ -7,7 +7,6 @@ visible escapes, in Markdown every character that could start markup is escaped,
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,7 +17,6 @@ from audit.contract import Verdict
 Format = Literal["json", "text", "md", "junit"]
 WIDTH = 110
 """Columns of text that goes to a file or a pipe."""
-_MARKUP = {ord(char): f"\\{char}" for char in "\\`*_{}[]()#|~!"} | {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;"}
 
 
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - a struct or any JSON value
@@ -65,25 +63,3 @@ def _code(verdict: Verdict) -> int:
     if not verdict.signed_off:
         return 5
     return 4 if verdict.verdict == "FLAG" else 0
-
-
-def clean(text: str) -> str:
-    """One line of text in which nothing can move a cursor, colour a terminal or reverse the reading order."""
-    return "".join(_visible(char) if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029" else char for char in text)
-
-
-def _visible(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
-
-
-def clean_markdown(text: str) -> str:
-    """``clean``, and without any markup or HTML."""
-    return clean(text).translate(_MARKUP)
-
-
-def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
-    """Lines of a table in plain columns, header first; cells are cleaned."""
-    cells = [[clean(cell) for cell in row] for row in rows]
-    widths = [max((len(row[column]) for row in cells), default=0) for column in range(len(cells[0]) if cells else 0)]
-    return [indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from audit.contract import Finding, Side, Verdict
-from audit.rendering import clean, clean_markdown, table
+from audit.plain import clean, clean_markdown, table
 
 _SHOWN = (
     "output_throughput",

@@ -13,26 +13,13 @@ import json
 import random
 import sys
 from pathlib import Path
-from typing import NamedTuple
+
+from proof.coherence.decode import Decode, decode
 
 HERE = Path(__file__).resolve().parent
 DECODES = HERE / "decodes.jsonl"
 SEED = "coherence/2"
 """Draw of prompts and damage that ships. The thresholds were set on draw ``coherence/1``; this one was decoded afterwards."""
-
-
-class Decode(NamedTuple):
-    """One recorded answer."""
-
-    variant: str
-    prompt: str
-    text: str
-    expected: str
-
-    @property
-    def exact(self) -> bool:
-        """True when the whole answer is the known one."""
-        return self.text == self.expected
 
 
 def load(path: Path = DECODES) -> list[Decode]:
@@ -126,7 +113,6 @@ def main(arguments: list[str]) -> None:
     path = DECODES
     if arguments:
         path, seed = Path(arguments[0]), arguments[1]
-        from proof.coherence.decode import decode
 
         decode(seed, path)
     sys.stdout.write("\n".join([*summary(load(path)), *table(load(path))]) + "\n")

@@ -8,9 +8,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-from proof.coherence.calibrate import Decode
+from typing import Any, NamedTuple
 
 HONEST, DAMAGED, BATCH = 240, 24, 60
 MAX_NEW, LONG = 72, 150
@@ -21,6 +19,20 @@ SOUP = (  # noqa: SIM905 - eighty quoted pieces are harder to read
     "क ों में tion= .NET @Override #pragma ## ** ^^ ~~ 12 7.5 -> ]] [[ (( qu x z vv kj tsch schw mpt rr"
 ).split()
 """Pieces of the kind that a large vocabulary holds; written for this file."""
+
+
+class Decode(NamedTuple):
+    """One recorded answer."""
+
+    variant: str
+    prompt: str
+    text: str
+    expected: str
+
+    @property
+    def exact(self) -> bool:
+        """True when the whole answer is the known one."""
+        return self.text == self.expected
 
 
 def _noise(strength: float, seed: int) -> Callable[[Any], None]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from proof.noise.fit import rounded, scatter
+from proof.noise.scatter import rounded, scatter
 
 NO_LAUNCHES_PCT, LEAST_DF = 0.5, 5
 """Launch SD of the field's world while fewer degrees of freedom stand behind a fitted one: an assumption, and called so."""

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from proof.noise import field
+from proof.noise.scatter import rounded, scatter
+
 OUT = Path(__file__).parent / "fitted.json"
 QUIET_CORES = 0.05
 """Launches beside which strangers used more are left out of the scatter, as the gate on contention would refuse them."""
@@ -43,15 +46,6 @@ class Set:
     def logs(self) -> list[list[float]]:
         """log tok/s of each launch's repeats."""
         return [[math.log(value) for value in launch.tok_s] for launch in self.launches]
-
-
-class Scatter(NamedTuple):
-    """Variance components of the log: one-way random effects, method of moments (Searle 1971, ch. 9); negative is 0."""
-
-    launch_sd: float
-    within_sd: float
-    launch_df: int
-    within_df: int
 
 
 def read(series: Sequence[Path]) -> tuple[list[Set], list[Launch]]:
@@ -97,27 +91,6 @@ def _launch(folder: Path) -> Launch:
         seen = [item["foreign_cores"] for item in samples if start < item["t_unix"] < end + 1]
         foreign.append(statistics.fmean(seen) if seen else 0.0)
     return Launch(rows[0]["countersign"]["start_unix"], [float(row["output_throughput"]) for row in rows], foreign)
-
-
-def scatter(groups: Sequence[Sequence[Sequence[float]]]) -> Scatter:
-    """Components over several sets of launches of log values, each set about its own mean.
-
-    Mean squares are pooled over sets; with unequal repeats their number is the usual n0.
-    """
-    between = within = 0.0
-    launch_df = within_df = 0
-    weight = 0.0
-    for launches in groups:
-        counts = [len(values) for values in launches]
-        mean = statistics.fmean(value for values in launches for value in values)
-        between += math.fsum(len(values) * (statistics.fmean(values) - mean) ** 2 for values in launches)
-        within += math.fsum((value - statistics.fmean(values)) ** 2 for values in launches for value in values)
-        launch_df += len(launches) - 1
-        within_df += sum(counts) - len(launches)
-        weight += sum(counts) - sum(count**2 for count in counts) / sum(counts)
-    inner = within / within_df if within_df else 0.0
-    outer = max(0.0, (between / launch_df - inner) / (weight / launch_df)) if launch_df else 0.0
-    return Scatter(math.sqrt(outer), math.sqrt(inner), launch_df, within_df)
 
 
 def memory(groups: Iterable[Sequence[Sequence[float]]]) -> float:
@@ -222,14 +195,8 @@ def _set_plain(item: Set) -> dict[str, Any]:
     }
 
 
-def rounded(value: float, digits: int = 4) -> float:
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else 0.0
-
-
 def main() -> None:
     """Write fitted.json; a part that was not asked for is kept as it was."""
-    from proof.noise import field
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("series", nargs="*", type=Path)
     parser.add_argument("--field", type=Path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proof.noise import field, fit
+from proof.noise import field, fit, scatter
 from proof.noise.draw import Plan, draw, seed_of
 from proof.noise.worlds import QUIET, fitted
 from proof.noise.writing import campaign
@@ -32,7 +32,7 @@ def series(launch_sd: float, within_sd: float, launches: int = 400, repeats: int
 @pytest.mark.parametrize(("launch_sd", "within_sd"), [(0.02, 0.01), (0.005, 0.02), (0.03, 0.0)])
 def test_components_of_scatter_are_recovered(launch_sd: float, within_sd: float) -> None:
     """Launch and within-launch SD, and their degrees of freedom."""
-    found = fit.scatter([series(launch_sd, within_sd)])
+    found = scatter.scatter([series(launch_sd, within_sd)])
     assert found.launch_sd == pytest.approx(launch_sd, rel=0.1) and found.within_sd == pytest.approx(within_sd, rel=0.1, abs=1e-9)
     assert (found.launch_df, found.within_df) == (399, 1200)
 
@@ -41,7 +41,7 @@ def test_no_launch_scatter_is_none_and_sets_have_means_of_their_own() -> None:
     """Repeats alone leave nothing for launches; a shift between sets is no scatter."""
     flat = series(0.0, 0.01, launches=50)
     moved = [[value + 0.5 for value in values] for values in flat]
-    assert fit.scatter([flat, moved]).launch_sd < 0.003
+    assert scatter.scatter([flat, moved]).launch_sd < 0.003
 
 
 def test_memory_of_repeats_is_recovered() -> None:
