@@ -16,7 +16,7 @@ from proof.noise.draw import Plan, draw, seed_of
 from proof.noise.worlds import QUIET, fitted
 from proof.noise.writing import campaign
 
-REAL = Path("/work/shared/real_runs")
+REAL = Path(__file__).resolve().parents[4] / "shared/real_runs"
 
 
 def series(launch_sd: float, within_sd: float, launches: int = 400, repeats: int = 4) -> list[list[float]]:
