@@ -632,6 +632,12 @@ class Sources(Struct, frozen=True, forbid_unknown_fields=True):
     """Modes of ``torch.compile`` that replay graphs."""
     decoders: list[str]
     decode_methods: list[str]
+    code_makers: list[str]
+    """Calls that make code from bytes: no source shows what it does."""
+    code_carriers: list[str]
+    """Calls that run or compile what they are given."""
+    unpackers: list[str]
+    """Calls that turn packed bytes into what they were."""
     stack_calls: list[str]
     reference_names: list[str]
     kernel_like: list[str]

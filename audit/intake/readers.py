@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-from audit.intake.syntax import Fact, Function, Tree, fetched, matches, text_of
+from audit.intake.bindings import targets
+from audit.intake.delegation import fallback, inherited, library_wrapper
+from audit.intake.syntax import MAX_ALIASES, Fact, Function, Tree, matches, text_of
 
 BUILTIN_CODE = ("exec", "eval", "compile")
 
@@ -15,8 +16,16 @@ def facts(tree: Tree) -> list[Fact]:
     """Everything that the readers below find, in the order of lines."""
     found = {fact for node in tree.nodes for reader in READERS for fact in reader(tree, node)}
     if not any(fact.kind == "authored_kernel" for fact in found):
-        found |= {fact for node in tree.nodes for fact in _library_wrapper(tree, node)}
+        found |= {fact for node in tree.nodes for fact in library_wrapper(tree, node)}
+    if any(fact.kind == "inherited_reference" for fact in found):
+        filled = {target.name.partition(".")[0] for node in tree.nodes for target in targets(tree, node) if not target.owned}
+        found = {fact for fact in found if fact.kind != "inherited_reference" or _class_of(fact) not in filled}
     return sorted(found, key=lambda fact: (fact.line, fact.kind, fact.detail))
+
+
+def _class_of(fact: Fact) -> str:
+    """The class that a fact is about: one that gets a method later is no second name of its base."""
+    return fact.detail.removeprefix("class ").partition("(")[0]
 
 
 def _kernel(tree: Tree, node: ast.AST) -> Iterator[Fact]:
@@ -28,48 +37,13 @@ def _kernel(tree: Tree, node: ast.AST) -> Iterator[Fact]:
         yield Fact("authored_kernel", node.lineno, name)
 
 
-class Target(NamedTuple):
-    """An attribute that is assigned: who owns it, and its whole name."""
-
-    node: ast.AST
-    name: str
-    owned: bool
-    """It belongs to something imported."""
-    value: ast.AST | None
-
-
-def _targets(tree: Tree, node: ast.AST) -> Iterator[Target]:
-    if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
-        todo: list[ast.expr] = list(node.targets) if isinstance(node, ast.Assign) else [node.target]
-        while todo:
-            item = todo.pop(0)
-            if isinstance(item, ast.Tuple | ast.List):
-                todo += item.elts
-            elif isinstance(item, ast.Attribute):
-                yield Target(item, tree.dotted(item) or f"?.{item.attr}", tree.imported(item), node.value)
-            elif isinstance(item, ast.Subscript) and tree.dotted(item.value) == "sys.modules":
-                yield Target(item, text_of(item.slice) or "?", True, node.value)
-            elif isinstance(item, ast.Subscript) and tree.dotted(item.value) == "os.environ":
-                yield Target(item, f"os.environ.{text_of(item.slice)}", True, node.value)
-            elif isinstance(item, ast.Subscript) and text_of(item.slice):
-                yield Target(item, f"?.{text_of(item.slice)}", False, node.value)
-    elif isinstance(node, ast.Call):
-        name = tree.dotted(node.func)
-        if name in ("setattr", "builtins.setattr") and len(node.args) == 3:
-            owner = tree.dotted(node.args[0]) or fetched(node.args[0])
-            owned = tree.imported(node.args[0]) or bool(fetched(node.args[0]))
-            yield Target(node, f"{owner or '?'}.{text_of(node.args[1]) or '?'}", owned, node.args[2])
-        elif name in ("os.environ.setdefault", "os.putenv", "os.environ.__setitem__") and len(node.args) > 1:
-            yield Target(node, f"os.environ.{text_of(node.args[0])}", True, node.args[1])
-
-
 def _rebind(tree: Tree, node: ast.AST) -> Iterator[Fact]:
     policy = tree.policy
-    for target in _targets(tree, node):
-        line = node.lineno if isinstance(node, ast.stmt | ast.expr) else 1
-        if target.owned and matches(target.name, policy.validators):
+    for target in targets(tree, node):
+        line = node.lineno if isinstance(node, ast.stmt | ast.expr) else getattr(tree.parents.get(node), "lineno", 1)
+        if target.owned and _replaces(target.name, policy.validators):
             yield Fact("validator_replaced", line, target.name)
-        elif target.owned and matches(target.name, policy.timers):
+        elif target.owned and _replaces(target.name, policy.timers):
             yield Fact("timer_replaced", line, target.name)
         elif target.owned and not matches(target.name, policy.not_rebound) and not isinstance(target.value, ast.Constant):
             yield Fact("rebind", line, target.name)
@@ -80,6 +54,11 @@ def _rebind(tree: Tree, node: ast.AST) -> Iterator[Fact]:
             call = item.func if isinstance(item, ast.Call) else item
             if matches(tree.dotted(call), policy.register_calls):
                 yield Fact("rebind", node.lineno, f"{tree.dotted(call)} {node.name}")
+
+
+def _replaces(name: str, patterns: list[str]) -> bool:
+    """True for a name on the list, and for a module that holds one."""
+    return matches(name, patterns) or any(pattern.startswith(f"{name}.") for pattern in patterns)
 
 
 def _registers(tree: Tree, node: ast.Call) -> bool:
@@ -97,7 +76,7 @@ def _decorates(tree: Tree, node: ast.AST) -> bool:
 
 def _settings(tree: Tree, node: ast.AST) -> Iterator[Fact]:
     """Settings of the server that code touches: attributes and environment set, constant keywords, command-line flags."""
-    touched = [(target.name.rpartition(".")[2], target.value) for target in _targets(tree, node)]
+    touched = [(target.name.rpartition(".")[2], target.value) for target in targets(tree, node)]
     if isinstance(node, ast.keyword) and node.arg and isinstance(node.value, ast.Constant):
         touched.append((node.arg, node.value))
     if text_of(node).startswith("--") and _listed(tree, node):
@@ -141,35 +120,38 @@ def _graph(tree: Tree, node: ast.AST) -> Iterator[Fact]:
         yield Fact("graph_replay", node.lineno, name or "replay")
 
 
-def _fallback(tree: Tree, node: ast.AST) -> Iterator[Fact]:
-    """A handler that swallows what went wrong and has something else do the work."""
-    if not isinstance(node, ast.ExceptHandler) or any(isinstance(item, ast.Raise) for item in node.body):
-        return
-    kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-    inside = tree.function(node) is not None
-    for item in node.body:
-        value = item.value if isinstance(item, ast.Return | ast.Assign) else None
-        if inside and isinstance(value, ast.Call) and (isinstance(item, ast.Return) or _broad(kinds)):
-            yield Fact("fallback", item.lineno, tree.dotted(value.func) or "a call")
-        elif not inside and isinstance(item, ast.Import | ast.ImportFrom):
-            yield Fact("fallback", item.lineno, f"import {item.names[0].name}")
-
-
-def _broad(kinds: list[ast.expr] | list[ast.expr | None]) -> bool:
-    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException")) for kind in kinds)
-
-
 def _dynamic(tree: Tree, node: ast.AST) -> Iterator[Fact]:
     if not isinstance(node, ast.Call):
         return
     name = tree.dotted(node.func).removeprefix("builtins.")
     if name in BUILTIN_CODE and node.args:
-        made = any(_made(tree, item) for item in node.args)
+        made = any(_made(tree, item) or _unpacked(tree, item) for item in node.args)
         yield Fact("hidden_code" if made else "dynamic_code", node.lineno, name)
+    elif matches(name, tree.policy.code_makers):
+        yield Fact("hidden_code", node.lineno, name)
+    elif matches(name, tree.policy.code_carriers) and any(_unpacked(tree, item) for item in _given(node)):
+        yield Fact("hidden_code", node.lineno, f"{name} of what is decoded")
     elif name in ("getattr", "__import__", "importlib.import_module") and node.args:
         at = node.args[1] if name == "getattr" and len(node.args) > 1 else node.args[0]
         if _assembled(tree, at):
             yield Fact("hidden_code", node.lineno, f"{name} of an assembled name")
+
+
+def _given(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(item.value for item in node.keywords)]
+
+
+def _unpacked(tree: Tree, node: ast.AST) -> bool:
+    """True when an expression, or what its names were bound to, is unpacked from bytes: no template does that."""
+    todo, seen = [node], set[str]()
+    while todo:
+        for item in ast.walk(todo.pop()):
+            if isinstance(item, ast.Call) and matches(tree.dotted(item.func), tree.policy.unpackers):
+                return True
+            if isinstance(item, ast.Name) and item.id not in seen and len(seen) < MAX_ALIASES:
+                seen.add(item.id)
+                todo += tree.once.get(item.id, ())
+    return False
 
 
 def _made(tree: Tree, node: ast.expr) -> bool:
@@ -194,32 +176,6 @@ def _stack(tree: Tree, node: ast.AST) -> Iterator[Fact]:
         yield Fact("stack_look", node.lineno, name)
 
 
-def _inherited(tree: Tree, node: ast.AST) -> Iterator[Fact]:
-    """A class that adds nothing to a reference it inherits from, or a plain second name for an imported reference."""
-    if isinstance(node, ast.ClassDef):
-        adds = [item for item in node.body if not isinstance(item, ast.Pass | ast.Expr)]
-        for base in node.bases:
-            if not adds and matches(tree.dotted(base), tree.policy.reference_names):
-                yield Fact("inherited_reference", node.lineno, f"class {node.name}({tree.dotted(base)})")
-    elif isinstance(node, ast.Assign) and tree.parents.get(node) is tree.nodes[0] and isinstance(node.targets[0], ast.Name):
-        name = tree.dotted(node.value)
-        if name and tree.imported(node.value) and matches(name, tree.policy.reference_names):
-            yield Fact("reference_alias", node.lineno, f"{node.targets[0].id} = {name}")
-
-
-def _library_wrapper(tree: Tree, node: ast.AST) -> Iterator[Fact]:
-    """A function called a kernel that returns what a library call gives; asked of files that author no kernel."""
-    if not isinstance(node, Function) or not matches(node.name.lower(), tree.policy.kernel_like):
-        return
-    if matches(node.name.lower(), tree.policy.reference_names):
-        return
-    for item in node.body:
-        if isinstance(item, ast.Return) and isinstance(item.value, ast.Call):
-            name = tree.dotted(item.value.func)
-            if matches(name, tree.policy.library_calls):
-                yield Fact("library_wrapper", node.lineno, f"{node.name} returns {name}")
-
-
 READERS: tuple[Callable[[Tree, ast.AST], Iterator[Fact]], ...] = (
-    _kernel, _rebind, _settings, _table, _graph, _fallback, _dynamic, _stack, _inherited,
+    _kernel, _rebind, _settings, _table, _graph, fallback, _dynamic, _stack, inherited,
 )  # fmt: skip
