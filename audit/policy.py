@@ -186,6 +186,11 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True):
     incoherent_share: float
     min_bad: int
     """Texts with faults, as a share and at least, from which a set is incoherent."""
+    fault_rate: float
+    """Chance with which a sound answer shows a fault that the other leg's does not: the upper bound, at 99 %, of none in 478."""
+    strange_words: int
+    strange_share: float
+    """Words of the shorter answer, and the share of them in the other's, below which two answers have nothing in common."""
     loop_probe: int
     loop_tries: int
     loop_copies: int

@@ -35,9 +35,11 @@ class Probes:
 
     @property
     def asked(self) -> bool:
-        """True when the candidate was probed, or a probe of it is named and missing: then correctness has to be told."""
-        sides = [item.side for item in self.dumps] + [item.side for item in self.accuracies]
-        return "cand" in sides or any(item.side != "ref" for item in self.missing)
+        """True when a leg was probed, or a probe of the candidate is named and missing: then correctness has to be told.
+
+        A reference that was probed alone counts: who probes it means to compare, and the candidate's half is what is missing.
+        """
+        return bool(self.dumps or self.accuracies) or any(item.side != "ref" for item in self.missing)
 
     def of(self, side: Side) -> list[Dump]:
         """The dumps of one leg: the probe, then its repeats."""
