@@ -37,9 +37,11 @@ class Probes:
     def asked(self) -> bool:
         """True when a leg was probed, or a probe of the candidate is named and missing: then correctness has to be told.
 
-        A reference that was probed alone counts: who probes it means to compare, and the candidate's half is what is missing.
+        So does a reference that was graded, or decoded twice, alone: both are halves of a comparison. One dump of it is not,
+        for that may only show that it answers.
         """
-        return bool(self.dumps or self.accuracies) or any(item.side != "ref" for item in self.missing)
+        half = bool(self.accuracies) or len(self.of("ref")) > 1
+        return half or bool(self.of("cand")) or any(item.side != "ref" for item in self.missing)
 
     def of(self, side: Side) -> list[Dump]:
         """The dumps of one leg: the probe, then its repeats."""
