@@ -168,6 +168,8 @@ class Correctness(Struct, frozen=True, forbid_unknown_fields=True):
     """Mean length of the candidate's answers over the reference's from which they are inflated."""
     cut_share: float
     """Share of graded questions cut off at a length limit from which the task measures the limit."""
+    near_limit: float
+    """Length of an answer that ended by itself over one that was cut, from which other words may have met the limit."""
     no_effect: list[str]
     """Keys that cannot change what a model answers."""
     probes: ProbeFiles

@@ -169,15 +169,20 @@ def _blank(ev: Evidence, compared: Compared) -> Finding | None:
 
 
 def _endless(ev: Evidence) -> list[Finding]:
-    """Answers of the probe that no longer come to an end: cut at the length limit where the reference stops by itself."""
+    """Answers of the probe that no longer come to an end: cut at the length limit where the reference stops by itself.
+
+    Where the reference's answer was nearly as long, other words may have met the limit: a few of those show nothing.
+    """
     refs, cands = ev.probes.of("ref"), ev.probes.of("cand")
     if not refs or not cands or not parity.compare(refs[0], cands[0]).same_prompts:
         return []
-    pairs = [(a.stop, b.stop) for a, b in zip(refs[0].answers, cands[0].answers, strict=True) if a.stop and b.stop]
-    lost, won = _lost([(a != "length", b != "length") for a, b in pairs])
-    rules, before = ev.policy.text, sum(a == "length" for a, _ in pairs)
+    pairs = [(a, b) for a, b in zip(refs[0].answers, cands[0].answers, strict=True) if a.stop and b.stop]
+    lost, won = _lost([(a.stop != "length", b.stop != "length") for a, b in pairs])
+    rules, before = ev.policy.text, sum(a.stop == "length" for a, _ in pairs)
     clear = lost - won >= max(rules.incoherent_share * len(pairs), rules.min_bad)
-    if len(pairs) < rules.min_texts or not (clear or _too_many(ev, lost, len(pairs), before)):
+    late = [(a, b) for a, b in pairs if a.stop != "length" and b.stop == "length"]
+    far = sum(len(a.output) < ev.policy.correctness.near_limit * len(b.output) for a, b in late)
+    if len(pairs) < rules.min_texts or not (clear or _too_many(ev, far, len(pairs), before)):
         return []
     sources = [refs[0].source, cands[0].source]
     told = f"{lost} of {len(pairs)} answers of the candidate run into the length limit where the reference ends"

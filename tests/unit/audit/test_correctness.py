@@ -70,8 +70,8 @@ def _exchanged(*others: str) -> Callable[[Path], None]:
     return write
 
 
-def _some_endless(count: int, before: int = 0) -> Callable[[Path], None]:
-    """So many answers of the candidate run into the limit, and so many of the reference's."""
+def _some_endless(count: int, before: int = 0, tail: str = " And there is much more to say about it.") -> Callable[[Path], None]:
+    """So many answers of the candidate run on into the limit, and so many of the reference's too."""
 
     def write(root: Path) -> None:
         sound(root, OTHER_WORDS)
@@ -81,6 +81,7 @@ def _some_endless(count: int, before: int = 0) -> Callable[[Path], None]:
             items = json.loads(path.read_text(encoding="utf-8"))
             for at, item in enumerate(items):
                 item["finish_reason"] = "length" if at < late else "stop"
+                item["output"] += tail if at < late and name == "parity_cand" else ""
             path.write_text(json.dumps(items), encoding="utf-8")
 
     return write
@@ -208,6 +209,7 @@ CASES = (
     Case("two strangers", _exchanged("def plosti(fous): return gu % 415", "quarterly zebra lamps humming upward"), "ok", "PASS",
          "12 lost, 10 won", ("K08",), "ok"),
     Case("two endless", _some_endless(2), "fail", "FAIL", "2 of 12 answers of the candidate run into", ("K31",), "lost"),
+    Case("two near the limit", _some_endless(2, tail=""), "ok", "PASS", "12 lost, 10 won", ("K08",), "ok"),
     Case("two endless beside two", _some_endless(2, 2), "ok", "PASS", "12 lost, 10 won", ("K08",), "ok"),
     Case("partly elsewhere", _partly_elsewhere(31999), "unknown", "FAIL", "port 31999; leg cand was timed on port 30001 (2 of 12",
          ("K05", "K19")),
