@@ -168,6 +168,8 @@ class Correctness(Struct, frozen=True, forbid_unknown_fields=True):
     """Mean length of the candidate's answers over the reference's from which they are inflated."""
     cut_share: float
     """Share of graded questions cut off at a length limit from which the task measures the limit."""
+    near_limit: float
+    """Length of an answer that ended by itself over one that was cut, from which other words may have met the limit."""
     no_effect: list[str]
     """Keys that cannot change what a model answers."""
     probes: ProbeFiles
@@ -186,6 +188,11 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True):
     incoherent_share: float
     min_bad: int
     """Texts with faults, as a share and at least, from which a set is incoherent."""
+    fault_rate: float
+    """Chance with which a sound answer shows a fault that the other leg's does not: the upper bound, at 99 %, of none in 478."""
+    strange_words: int
+    strange_share: float
+    """Words of the shorter answer, and the share of them in the other's, below which two answers have nothing in common."""
     loop_probe: int
     loop_tries: int
     loop_copies: int

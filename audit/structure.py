@@ -16,6 +16,8 @@ _QUOTED = re.compile(
     r'"""[\s\S]*?(?:"""|$)|\'\'\'[\s\S]*?(?:\'\'\'|$)|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*|//[^\n]*'
 )
 _ENUMERATED = re.compile(r"(?:(?<=\s)|^)\(?(?:\w|\d{1,3}|[ivx]{1,5})\)|[:;=8]-?[)(\]\[]")
+BETWEEN = ", \t\r\n"
+"""What may stand between two values of JSON."""
 _WORDS = ("true", "false", "null", "-")
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 
@@ -42,6 +44,25 @@ def broken(text: str, marks_share: float, rules: Text | None) -> str:
         if wrong >= least and wrong > rules.brackets_share * closing
         else ""
     )
+
+
+def holds_data(text: str) -> bool:
+    """True for JSON, whole or cut off, one value or one after another, that is most of a text.
+
+    Records repeat their keys, and that is no loop; what goes on behind them in words is read as words.
+    """
+    body = text.strip()
+    if not _JSON.match(body) or _json(body):
+        return False
+    at, decoder = 0, json.JSONDecoder(strict=False)
+    while body.startswith(("{", "["), at):
+        try:
+            _, at = decoder.raw_decode(body, at)
+        except (ValueError, RecursionError):
+            return not _json(body[at:])
+        while at < len(body) and body[at] in BETWEEN:
+            at += 1
+    return 2 * at >= len(body)
 
 
 def _json(body: str) -> str:

@@ -15,12 +15,14 @@ from typing import Literal, NamedTuple
 
 from audit.policy import Text
 from audit.repetition import Cycle, cycle, distinct_trigrams, entropy, repeating, stutter_share
-from audit.structure import broken
+from audit.structure import broken, holds_data
 from audit.writing import function_share, glued_share, odd_words, run_together, scripts
 
 Fault = Literal["empty", "padding", "lost characters", "loop", "near-loop", "scripts", "marks", "letters", "words", "broken"]
 Kind = Literal["coherent", "incoherent", "too little"]
 _SPACE = re.compile(r"\s+")
+_SIGNS = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+_PIECES = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _LOST = re.compile("[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufff0-\ufff8\U000f0000-\U0010ffff]")
 _TABLE = re.compile(r"^[ \t]*\|.*$", re.MULTILINE)
@@ -144,6 +146,19 @@ def visible(text: str, rules: Text) -> str:
     return body.strip()
 
 
+def strange(one: str, other: str, rules: Text) -> bool:
+    """True when two answers to one prompt have nothing in common: other first words, hardly a word of one in the other.
+
+    Another rounding exchanges words; what has no word of the first answer left was written by something else. Signs of
+    scripts without blanks count as words; answers of few words tell nothing.
+    """
+    said = [_PIECES.findall(unpadded(text, rules)[0].casefold()) for text in (one, other)]
+    shorter, longer = sorted((set(words) for words in said), key=len)
+    if len(shorter) < rules.strange_words or said[0][0] == said[1][0]:
+        return False
+    return len(shorter & longer) < rules.strange_share * len(shorter)
+
+
 def _measure(text: str, padding: int, rules: Text) -> Measures:
     flat = _SPACE.sub(" ", text)
     half = rules.sample_chars // 2
@@ -182,7 +197,7 @@ def _faults(found: Measures, text: str, rules: Text) -> list[Fault]:
         faults.append("lost characters")
     if found.cycle.share >= rules.loop_share or (found.chars >= rules.min_chars and found.stutter_share >= rules.stutter_share):
         faults.append("loop")
-    elif _near_loop(found, rules) and not _holds_data(text):
+    elif _near_loop(found, rules) and not holds_data(text):
         faults.append("near-loop")
     if found.scripts >= rules.scripts or found.glued_share > rules.glued_share:
         faults.append("scripts")
@@ -203,9 +218,3 @@ def _near_loop(found: Measures, rules: Text) -> bool:
     thin = found.distinct_trigrams is not None and found.distinct_trigrams < rules.distinct_trigrams
     small = found.compressed is not None and found.compressed < rules.compressed
     return thin or small or found.repeating_share >= rules.repeating_share
-
-
-def _holds_data(text: str) -> bool:
-    """True for JSON, whole or cut off: records repeat their keys, and that is no loop."""
-    body = text.strip()
-    return body[:1] in ("{", "[") and not broken(body, 0.0, None)

@@ -1,8 +1,7 @@
-"""Coherence: does the reference answer at all, and does the candidate still write what the reference writes?"""
+"""Coherence: does the reference answer at all, in text that reads as text?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from audit import stats, text
@@ -23,13 +22,6 @@ class Texts(NamedTuple):
     items: list[str]
     stops: list[str | None]
     source: Source
-
-
-class Pair(NamedTuple):
-    """The same prompt's answers of both legs."""
-
-    ref: str
-    cand: str
 
 
 def reference(ev: Evidence) -> Finding | None:
@@ -94,126 +86,6 @@ def readable(ev: Evidence) -> Finding | None:
         return None
     reason = f"the text reads as text: {judged.words} with faults ({told.source.file}); whether it is right was not asked"
     return Finding(gate=GATE, status="ok", ids=["K01"], reason=reason, figures=_figures(judged), evidence=[told.source])
-
-
-def candidate(ev: Evidence) -> list[Finding]:
-    """Failures of a candidate whose texts broke where the reference's did not; nothing when they hold or are not recorded."""
-    found: list[Finding] = []
-    for pairs, sources in _pairs(ev):
-        told = (_broken(ev, pairs, sources), _blank(ev, pairs, sources))
-        found += [finding for finding in told if finding is not None]
-    return found + _endless(ev)
-
-
-def _pairs(ev: Evidence) -> list[tuple[list[Pair], list[Source]]]:
-    """Answers of both legs to the same prompts, from each kind of record; equal ones are left in, they cost nothing."""
-    found: list[tuple[list[Pair], list[Source]]] = []
-    refs, cands = ev.probes.of("ref"), ev.probes.of("cand")
-    if refs and cands and parity.compare(refs[0], cands[0]).same_prompts:
-        pairs = [Pair(a.output, b.output) for a, b in zip(refs[0].answers, cands[0].answers, strict=True)]
-        found.append((pairs, [refs[0].source, cands[0].source]))
-    timed = _timed(ev)
-    if timed:
-        sources = [ev.legs[side].launches[0].source("requests.jsonl") for side in ("ref", "cand")]
-        found.append((timed, sources))
-    return found
-
-
-def _timed(ev: Evidence) -> list[Pair]:
-    """Answers given inside the timed windows, by pair of launches, repeat, index and prompt."""
-    if not {"ref", "cand"} <= ev.legs.keys():
-        return []
-    answers: dict[tuple[int, int, int, str], str] = {}
-    found: list[Pair] = []
-    for side in ("ref", "cand"):
-        for launch in ev.legs[side].launches:
-            if launch.server is None:
-                continue
-            for item in launch.requests:
-                key = (launch.server.plan.pair, item.repeat, item.index, item.prompt)
-                if side == "ref" and item.error is None:
-                    answers[key] = item.answer or ""
-                elif side == "cand" and item.error is None and key in answers:
-                    found.append(Pair(answers[key], item.answer or ""))
-    return found
-
-
-def _lost(pairs: Sequence[tuple[bool, bool]]) -> tuple[int, int]:
-    """Pairs that only the reference, and that only the candidate got right."""
-    return sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
-
-
-def _broken(ev: Evidence, pairs: list[Pair], sources: list[Source]) -> Finding | None:
-    rules = ev.policy.text
-    apart = [pair for pair in pairs if pair.ref != pair.cand][: rules.max_texts]
-    if not apart:
-        return None
-    scored = [(text.examine(pair.ref, rules), text.examine(pair.cand, rules)) for pair in apart]
-    lost, won = _lost([(ref.sound, cand.sound) for ref, cand in scored])
-    n = len(pairs)
-    p = stats.mcnemar_p(lost, won)
-    clear = lost - won >= max(rules.incoherent_share * n, rules.min_bad) and n >= rules.min_texts
-    proven = p < ev.policy.correctness.p and 100 * (lost - won) / n > ev.policy.correctness.loss_points
-    if not (clear or proven):
-        return None
-    bad = [(pair, score) for pair, (ref, score) in zip(apart, scored, strict=True) if ref.sound and not score.sound]
-    faults = text.counted([score for _, score in bad])
-    longer = sum(len(pair.cand) for pair, _ in bad) / max(sum(len(pair.ref) for pair, _ in bad), 1)
-    ids = [IDS[fault] for fault, _ in faults if fault in IDS]
-    if longer >= ev.policy.correctness.longer and {"T06", "T07"} & set(ids):
-        ids.append("W08")
-    told = ", ".join(f"{fault} ({count})" for fault, count in faults)
-    reason = (
-        f"correctness lost: {lost} of {n} texts break in the candidate where the reference's hold, {won} the other way "
-        f"({told}; {longer:.3g} times as long; {sources[-1].file}), e.g. {text.quoted(bad[0][0].cand)}"
-    )
-    figures = {
-        "texts": Figure(n, "texts"),
-        "broken": Figure(lost, "texts"),
-        "mended": Figure(won, "texts"),
-        "mcnemar_p": Figure(stats.significant(p), "1"),
-        "longer": Figure(stats.significant(longer), "1"),
-    }
-    return _fail(ids, reason, sources, figures)
-
-
-def _blank(ev: Evidence, pairs: list[Pair], sources: list[Source]) -> Finding | None:
-    """Answers in which nothing is left to read: the budget went into thought, or nothing was said."""
-    rules = ev.policy.text
-    seen = [
-        (bool(text.visible(pair.ref, rules)), bool(text.visible(pair.cand, rules))) for pair in pairs if pair.ref != pair.cand
-    ]
-    lost, won = _lost(seen)
-    share = (lost - won) / max(len(pairs), 1)
-    if lost < rules.min_bad or (share < rules.incoherent_share and stats.mcnemar_p(lost, won) >= ev.policy.correctness.p):
-        return None
-    told = f"{lost} of {len(pairs)} answers of the candidate hold nothing to read, where the reference's do"
-    reason = f"correctness lost: {told} ({sources[-1].file})"
-    return _fail(["W23"], reason, sources, {"blank": Figure(lost, "texts"), "texts": Figure(len(pairs), "texts")})
-
-
-def _endless(ev: Evidence) -> list[Finding]:
-    """Answers of the probe that no longer come to an end: cut at the length limit where the reference stops by itself."""
-    refs, cands = ev.probes.of("ref"), ev.probes.of("cand")
-    if not refs or not cands or not parity.compare(refs[0], cands[0]).same_prompts:
-        return []
-    pairs = [(a.stop, b.stop) for a, b in zip(refs[0].answers, cands[0].answers, strict=True) if a.stop and b.stop]
-    lost, won = _lost([(a != "length", b != "length") for a, b in pairs])
-    rules = ev.policy.text
-    if len(pairs) < rules.min_texts or lost - won < max(rules.incoherent_share * len(pairs), rules.min_bad):
-        return []
-    sources = [refs[0].source, cands[0].source]
-    told = f"{lost} of {len(pairs)} answers of the candidate run into the length limit where the reference ends"
-    reason = f"correctness lost: {told} ({sources[1].file})"
-    return [_fail(["K31"], reason, sources, {"endless": Figure(lost, "texts"), "texts": Figure(len(pairs), "texts")})]
-
-
-def _fail(ids: list[str], reason: str, sources: list[Source], figures: dict[str, Figure]) -> Finding:
-    step = "Drop the change, or find out what it breaks: tokens that say nothing are no throughput."
-    return Finding(
-        gate=GATE, status="fail", situation="correctness_lost", ids=list(dict.fromkeys(ids)), reason=reason, next_step=step,
-        evidence=sources, figures=figures,
-    )  # fmt: skip
 
 
 def _ids(judged: text.Judged) -> list[str]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from audit import stats
 from audit.contract import Figure, Finding, Situation, Source
 from audit.evidence import Evidence
-from audit.gates import accuracy, changes, coherence, parity, probed
+from audit.gates import accuracy, broken, changes, coherence, parity, probed
 from audit.gates.coherence import NONCOHERENT
 from audit.intake.logs import LogEvent
 from audit.intake.model import Launch
@@ -31,7 +31,7 @@ def check(ev: Evidence) -> list[Finding]:
     blind = coherence.reference(ev)
     if blind is not None:
         return [blind]
-    told = [*_known(ev), *_probes(ev), *coherence.candidate(ev)]
+    told = [*_known(ev), *_probes(ev), *broken.candidate(ev)]
     failed = [item for item in told if item.status == "fail"]
     proven = [item for item in told if item.status == "ok"]
     flagged = [item for item in told if item.status == "flag"]

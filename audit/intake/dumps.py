@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -23,6 +24,13 @@ class Answer(NamedTuple):
     tokens: int | None
 
 
+class Answerer(NamedTuple):
+    """A server as some items of a probe name it, and how many items it answered."""
+
+    identity: Mapping[str, Scalar]
+    items: int
+
+
 @dataclass(frozen=True, slots=True)
 class Dump:
     """One decode of the probe's prompts."""
@@ -31,7 +39,9 @@ class Dump:
     source: Source
     answers: tuple[Answer, ...]
     identity: Mapping[str, Scalar]
-    """What the file says about the server that answered."""
+    """What all items agree on about the server that answered."""
+    answerers: tuple[Answerer, ...] = ()
+    """Who answered the items, where they do not agree: a part of a probe may have been answered by another server."""
 
 
 class Item(NamedTuple):
@@ -69,7 +79,7 @@ class Missing:
 def dump(value: list[Any], side: Side, source: Source, names: ProbeFiles) -> Dump:
     """A list of ``{prompt, output}``. Raises DamageError naming the item."""
     answers = tuple(_answer(at, item, names) for at, item in enumerate(value))
-    return Dump(side, source, answers, _settled(item for item in value))
+    return Dump(side, source, answers, _settled(item for item in value), _answerers(value, names))
 
 
 def _answer(at: int, item: Any, names: ProbeFiles) -> Answer:  # noqa: ANN401 - any JSON value
@@ -97,6 +107,13 @@ def _settled(items: Iterator[Any]) -> dict[str, Scalar]:
         scalars |= {k: v for k, v in item.items() if isinstance(v, str | int | float) and k not in ("prompt", "output")}
         found = scalars if at == 0 else {key: value for key, value in found.items() if scalars.get(key) == value}
     return found
+
+
+def _answerers(items: Iterable[Mapping[str, Any]], names: ProbeFiles) -> tuple[Answerer, ...]:
+    """Each server that items name, with the keys that name it; one entry where all agree."""
+    keys = dict.fromkeys(("host", *names.url_keys, *names.port_keys, *names.launch_keys, *names.model_keys, *names.same_server))
+    told = Counter(tuple((key, item[key]) for key in keys if isinstance(item.get(key), str | int | float)) for item in items)
+    return tuple(Answerer(dict(named), count) for named, count in told.items())
 
 
 def accuracy(value: Mapping[str, Any], side: Side, source: Source, names: ProbeFiles) -> Accuracy:

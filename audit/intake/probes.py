@@ -35,9 +35,13 @@ class Probes:
 
     @property
     def asked(self) -> bool:
-        """True when the candidate was probed, or a probe of it is named and missing: then correctness has to be told."""
-        sides = [item.side for item in self.dumps] + [item.side for item in self.accuracies]
-        return "cand" in sides or any(item.side != "ref" for item in self.missing)
+        """True when a leg was probed, or a probe of the candidate is named and missing: then correctness has to be told.
+
+        So does a reference that was graded, or decoded twice, alone: both are halves of a comparison. One dump of it is not,
+        for that may only show that it answers.
+        """
+        half = bool(self.accuracies) or len(self.of("ref")) > 1
+        return half or bool(self.of("cand")) or any(item.side != "ref" for item in self.missing)
 
     def of(self, side: Side) -> list[Dump]:
         """The dumps of one leg: the probe, then its repeats."""

@@ -4,7 +4,7 @@ The unit of replication is the server launch: repeats on one launch share its lu
 1984). All gains are differences of log launch medians, so a ratio of 1.10 and one of 1/1.10 are equally far from none.
 """
 
-from audit.stats.answers import loss_upper, mcnemar_p, share_lower, share_upper, visible_loss
+from audit.stats.answers import loss_upper, mcnemar_p, share_lower, share_upper, tail_p, visible_loss
 from audit.stats.launches import (
     Interval,
     Pooled,
@@ -64,6 +64,7 @@ __all__ = [
     "share_lower",
     "share_upper",
     "significant",
+    "tail_p",
     "tick",
     "trend",
     "two_modes",

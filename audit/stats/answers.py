@@ -20,6 +20,19 @@ def mcnemar_p(lost: int, won: int) -> float:
     return float(bdtrc(lost - 1, n, 0.5))
 
 
+def tail_p(k: int, n: int, rate: float) -> float:
+    """Chance of ``k`` or more of ``n`` where each comes about with this rate (binomial tail)."""
+    if k <= 0 or rate >= 1.0:
+        return 1.0
+    if rate <= 0.0 or k > n:
+        return 0.0
+    if n <= WHOLE:
+        return min(1.0, math.fsum(math.comb(n, i) * rate**i * (1 - rate) ** (n - i) for i in range(k, n + 1)))
+    from scipy.special import bdtrc
+
+    return float(bdtrc(k - 1, n, rate))
+
+
 def share_upper(k: int, n: int, confidence: float) -> float:
     """One-sided upper bound of a share after ``k`` of ``n`` (Clopper and Pearson 1934); 1 without trials."""
     if k >= n:

@@ -51,6 +51,56 @@ def _alone(root: Path) -> None:
     dump(root, "parity_base", natural.ANSWERS)
 
 
+def _graded_alone(root: Path) -> None:
+    graded(root, "base", 400, RIGHT)
+
+
+def _repeated_alone(root: Path) -> None:
+    for name in ("parity_base", "parity_base2"):
+        dump(root, name, natural.ANSWERS)
+
+
+def _exchanged(*others: str) -> Callable[[Path], None]:
+    """A candidate whose first answers are these, beside a graded task that calls both legs as good."""
+
+    def write(root: Path) -> None:
+        sound(root, [*others, *natural.ANSWERS[len(others) :]])
+        _enough(root)
+
+    return write
+
+
+def _some_endless(count: int, before: int = 0, tail: str = " And there is much more to say about it.") -> Callable[[Path], None]:
+    """So many answers of the candidate run on into the limit, and so many of the reference's too."""
+
+    def write(root: Path) -> None:
+        sound(root, OTHER_WORDS)
+        _enough(root)
+        for name, late in (("parity_base", before), ("parity_base2", before), ("parity_cand", before + count)):
+            path = root / "parity" / f"{name}.json"
+            items = json.loads(path.read_text(encoding="utf-8"))
+            for at, item in enumerate(items):
+                item["finish_reason"] = "length" if at < late else "stop"
+                item["output"] += tail if at < late and name == "parity_cand" else ""
+            path.write_text(json.dumps(items), encoding="utf-8")
+
+    return write
+
+
+def _partly_elsewhere(port: int) -> Callable[[Path], None]:
+    """Two items of the candidate's probe name this port; the others the one that was timed."""
+
+    def write(root: Path) -> None:
+        sound(root)
+        path = root / "parity" / "parity_cand.json"
+        items = json.loads(path.read_text(encoding="utf-8"))
+        for at, item in enumerate(items):
+            item["base_url"] = f"http://127.0.0.1:{port if at in (3, 7) else 30001}/v1"
+        path.write_text(json.dumps(items), encoding="utf-8")
+
+    return write
+
+
 def _cand_alone(root: Path) -> None:
     dump(root, "parity_cand", natural.ANSWERS)
 
@@ -150,6 +200,20 @@ CASES = (
          "unverifiable_noncoherent_reference"),
     Case("no probe", _nothing, "unknown", "PASS", "no probe was recorded", ("K18",)),
     Case("reference alone", _alone, "unknown", "PASS", "the candidate's is missing", ("K18",)),
+    Case("reference graded alone", _graded_alone, "unknown", "FAIL", "the candidate's accuracy is missing", ("K18",)),
+    Case("reference repeated alone", _repeated_alone, "unknown", "FAIL", "the candidate's is missing", ("K18",)),
+    Case("two loops", _exchanged(*looping(natural.ANSWERS)[:2]), "fail", "FAIL", "2 of 12 texts break", ("T06", "K20"), "lost"),
+    Case("one loop", _exchanged(*looping(natural.ANSWERS)[:1]), "ok", "PASS", "12 lost, 10 won", ("K08",), "ok"),
+    Case("damage and a stranger", _exchanged(gibberish(4)[0], "def plosti(fous): return gu % 415"), "fail", "FAIL",
+         "1 more have nothing in common", ("K28", "K20"), "lost"),
+    Case("two strangers", _exchanged("def plosti(fous): return gu % 415", "quarterly zebra lamps humming upward"), "ok", "PASS",
+         "12 lost, 10 won", ("K08",), "ok"),
+    Case("two endless", _some_endless(2), "fail", "FAIL", "2 of 12 answers of the candidate run into", ("K31",), "lost"),
+    Case("two near the limit", _some_endless(2, tail=""), "ok", "PASS", "12 lost, 10 won", ("K08",), "ok"),
+    Case("two endless beside two", _some_endless(2, 2), "ok", "PASS", "12 lost, 10 won", ("K08",), "ok"),
+    Case("partly elsewhere", _partly_elsewhere(31999), "unknown", "FAIL", "port 31999; leg cand was timed on port 30001 (2 of 12",
+         ("K05", "K19")),
+    Case("all here", _partly_elsewhere(30001), "ok", "PASS", "12 of 12 answers byte-exact", ("K02",), "ok"),
     Case("candidate alone", _cand_alone, "unknown", "FAIL", "the reference's is missing", ("K18",)),
     Case("decoded once", _once, "unknown", "FAIL", "decoded once", ("K03", "K02")),
     Case("three answers", _few, "unknown", "FAIL", "fewer than 8", ("K06",)),

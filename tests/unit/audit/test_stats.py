@@ -48,6 +48,13 @@ def test_permutation_floor() -> None:
     assert stats.permutation_p([1, 2, 5], [4, 3, 6], 10) is None
 
 
+def test_a_tail_by_hand() -> None:
+    """Two or more of twelve at one in a hundred; nothing asked, nothing possible; the far side by SciPy."""
+    assert stats.tail_p(2, 12, 0.01) == pytest.approx(1 - 0.99**12 - 12 * 0.01 * 0.99**11)
+    assert (stats.tail_p(0, 12, 0.01), stats.tail_p(1, 12, 0.0), stats.tail_p(13, 12, 0.5)) == (1.0, 0.0, 0.0)
+    assert stats.tail_p(30, 2000, 0.01) == pytest.approx(float(special.bdtrc(29, 2000, 0.01)))
+
+
 def test_mcnemar_by_hand() -> None:
     """Five of five discordant pairs lost: 1/32; none lost: 1."""
     assert stats.mcnemar_p(5, 0) == pytest.approx(1 / 32)

@@ -53,6 +53,9 @@ CASES = (
     Case("loop with a counter", " ".join(f"The answer is {n} and not the other one." for n in range(30)), "near-loop"),
     Case("loop with one word exchanged",
          " ".join(f"I will now go on to check the {w} before I answer." for w in natural.FRENCH.split()), "near-loop"),
+    Case("data, then a loop with one word exchanged",
+         '{"city": "Oslo", "day": "friday"}' + "".join(f" Next we look at the {w} and go on." for w in natural.FRENCH.split()),
+         "near-loop"),
     Case("lost characters", "The h\ufffdrbour was qu\ufffd\ufffdet when we arr\ufffdved", "lost characters"),
     Case("control characters", "The harbour\x01 was\x02 quiet\x03 when we arrived", "lost characters"),
     Case("scripts", "Слав이라 zzled的的 أن ற் The harbour ですが ющая was quiet ẽ 이라 when أن", "scripts"),
@@ -76,6 +79,25 @@ CASES = (
 def test_a_damaged_text_has_its_fault(case: Case) -> None:
     """Each kind of damage is named."""
     assert case.fault in text.examine(case.text, RULES).faults
+
+
+def test_records_are_no_loop() -> None:
+    """JSON of many records, one value or one a line, with a sentence behind it or cut off."""
+    records = [f'{{"city": "Oslo", "day": {day}, "weather": "rain", "wind": "west"}}' for day in range(40)]
+    for data in (f"[{', '.join(records)}]", "\n".join(records)):
+        for whole in (data, f"{data}\nThat is all of them.", data[: len(data) // 2]):
+            assert text.examine(whole, RULES).faults == ()
+
+
+def test_strangers_have_nothing_in_common() -> None:
+    """Answers in other words, short ones and those of other languages that share signs are no strangers."""
+    said = "The sky looks blue because air scatters short waves of light more than long ones."
+    assert text.strange(said, "def plosti(fous): return gu % 415", RULES)
+    assert text.strange(said, natural.RUSSIAN, RULES)
+    assert not text.strange(said, "Air scatters short waves more, so the sky is blue.", RULES)
+    assert not text.strange(said, "42", RULES)
+    assert not text.strange("", said, RULES)
+    assert not text.strange(natural.CHINESE, natural.CHINESE[20:], RULES)
 
 
 def test_a_loop_is_measured() -> None:

@@ -33,8 +33,6 @@ ALL = tuple(recipe for module in MODULES for recipe in module.RECIPES)
 OPEN = {
     "invented-log-quote": "engagement_evidence against the log that it quotes",
     "other-client-in-one-leg": "caught, as a confound: two clients in two legs",
-    "probed-elsewhere": "base_url of every item, not only where all agree",
-    "layers-left-out": "caught, without an id where the broken texts do not loop",
     "computed-once": "iterations that are almost nothing beside the first",
     "one-launch-for-many-calls": "iterations that are almost nothing beside the others",
     "one-output-for-many-inputs": "outputs that repeat in some of the iterations",

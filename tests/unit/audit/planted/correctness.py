@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from proof.coherence import calibrate
 from tests.unit.audit import natural
 from tests.unit.audit.build import Files, Run, Server
 from tests.unit.audit.cases import EAGER, LEG
@@ -130,6 +131,18 @@ def _thinking(silent: bool) -> Any:
     return build
 
 
+def _unloaded(root: Path) -> Path:
+    """Two answers in twelve are what a model wrote without one of its layers."""
+    decodes = calibrate.by_variant(calibrate.load())["without layers 0"]
+    wrote = [item.text for item in decodes if len(item.text) > 40][:2]
+    return _both_graded(sound(root, [*wrote, *natural.ANSWERS[2:]]), 400, range(60), range(2, 62))
+
+
+def _graded_alone(root: Path) -> Path:
+    graded(legs(root), "base", 400, range(60))
+    return root
+
+
 def _padded(marks: int) -> Any:
     return _says([text + "</s>" * marks for text in natural.ANSWERS])
 
@@ -185,12 +198,14 @@ PLANTED: tuple[Planted, ...] = (
             _unparsed(True), _unparsed(False)),
     Planted("K18", "accuracy of the candidate deferred", "GEAK gsm8k_<tag>.json: summary, no results", _deferred,
             _graded(400, range(60), range(2, 62))),
+    Planted("K18", "the reference alone was graded", GSM8K, _graded_alone, _graded(400, range(60), range(2, 62))),
     Planted("K19", "accuracy graded on another machine", "GEAK gsm8k_<tag>.json: summary.base_url",
             _graded_at("http://node-7.example:30001"), _graded_at("http://localhost:30001")),
     Planted("K20", "answers lost inside the timed windows", "our requests.jsonl: answer, expected", _measured(_WRONG),
             _measured(_FAST)),
     Planted("K31", "answers that run into the limit", _LENGTH, _measured(_FAST, _endless(("cand",))),
             _measured(_FAST, _endless(("ref", "cand")))),
+    Planted("K28", "two answers of a model that lacks a layer", DUMP, _unloaded, _other_words),
     Planted("T06", "the candidate goes round in circles", DUMP, _says(looping(natural.ANSWERS)), _other_words),
     Planted("T07", "circles with a word exchanged", DUMP, _says(_NEAR), _other_words),
     Planted("W07", "end marks as text", DUMP, _padded(6), _padded(0)),
