@@ -498,7 +498,8 @@ class Profiling(Struct, frozen=True, forbid_unknown_fields=True):
     timeless_pct: float
     """Kernels without a duration."""
     blank_pct: float
-    """Kernel time without shapes."""
+    named_blank_pct: float
+    """Kernel time without shapes; the same of the kernels for which a table names shapes."""
     graph_pct: float
     graph_fail_pct: float
     """Graph launches of which no kernel is seen: to be told, and too many for any share to be believed."""
@@ -679,18 +680,46 @@ class Harness(Struct, frozen=True, forbid_unknown_fields=True):
     accumulating: list[str]
     """Operations whose floating-point result depends on the order of summation: no two kernels agree on all bits."""
     exact_dtypes: list[str]
+    exact_share: float
+    """Iterations of one shape that may agree with the baseline on all bits by chance."""
+    spread_share: float
+    """Variance of an output over the reference's below which part of it was never computed: errors in tolerance leave more."""
+    repeats_share: float
+    """Different outputs over the baseline's, below which repeats are no chance where the baseline's own outputs repeat too."""
     floor_ms: float
     """Less than any launch takes."""
+    launch_ms: float
+    launch_times: float
+    """As little as an empty launch takes: no time for work that takes the baseline so many times as long."""
     gap_ms: float
     gap_share: float
     wall_ratio: float
     """Wall clock beyond device clock: this much in all, this share of the baseline's time, this ratio."""
+    near_ms: float
+    near_times: float
+    """The same where launching alone might cost it: this much in all, so many times what the device clock saw."""
+    grown_share: float
+    grown_spread: float
+    grown_rows: int
+    """The same where it grows with the work: this share of the baseline's time, the shares of so many shapes this near to
+    each other, over shapes whose times are further apart than that squared."""
     wall_under_pct: float
     idle_share: float
     idle_rows: float
     idle_of_baseline: float
     min_iterations: int
     """Iterations below this share of the longest are idle; so many of them, this far below the baseline's median."""
+    mode_times: float
+    mode_share: float
+    mode_real: float
+    """A first iteration so many times the others, which stay below this share of the baseline's median, is a computed answer
+    and its copies where it lies within this factor of that median: a first launch that compiles or warms up takes longer."""
+    batch_of_baseline: float
+    batch_rows: float
+    batch_mean: float
+    """Iterations below this share of the baseline's median do no work; so many of them, where the mean of all still is this
+    share of it (and within the factor above), are served by the others. Both rules ask it of half of the shapes: a single
+    warm-up or hiccup is no habit."""
     reducer_pct: float
     bandwidth_pct: float
     cache_times: float

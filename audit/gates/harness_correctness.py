@@ -35,7 +35,7 @@ def faults(ev: Evidence, bench: Bench) -> list[Fault]:
     rules, record = ev.policy.harness, bench.record
     for number, row in enumerate(record.results):
         found += _row(rules, bench, record, number, row)
-    return [*found, *_inputs(bench, record), *_kept(bench, record), *_exact(rules, bench, record)]
+    return [*found, *_inputs(rules, bench, record), *_kept(bench, record), *_exact(rules, bench, record)]
 
 
 def limit(rules: Harness, dtype: str) -> float:
@@ -106,15 +106,25 @@ def _row(rules: Harness, bench: Bench, record: HarnessRecord, number: int, row: 
         source = at.at("poisoned_bytes_left", number)
         words = f"{place(source)}: {where}: {row.poisoned_bytes_left} bytes of the output were never written"
         yield Fault("correctness_lost", ("H37",), words, source, "Write the whole output.")
-    if row.output_var == 0 and row.reference_var is not None:
-        source = at.at("output_var", number)
+    if row.output_var is not None and row.reference_var is not None:
+        yield from _spread(rules, bench, number, row)
+
+
+def _spread(rules: Harness, bench: Bench, number: int, row: Timed) -> Iterator[Fault]:
+    """An output that varies far less than the reference: no error within tolerance takes that much of its spread away."""
+    if row.output_var is None or row.reference_var is None:
+        return
+    source = bench.record_at.at("output_var", number)
+    where, step = f"{place(source)}: {row.leg} at shape {row.shape}", "Use inputs that vary, and compute on them."
+    if row.output_var == 0:
         dull = row.reference_var == 0
-        words = f"{place(source)}: {where}: the output is one constant" + (
-            ", as is the reference: these inputs tell nothing" if dull else ""
+        words = f"{where}: the output is one constant" + (", as is the reference: these inputs tell nothing" if dull else "")
+        yield Fault("flagged" if dull else "correctness_lost", ("H22",), words, source, step)
+    elif row.output_var < rules.spread_share * row.reference_var:
+        words = (
+            f"{where}: the output's variance is {row.output_var:g}, the reference's {row.reference_var:g}: part of it is constant"
         )
-        yield Fault(
-            "flagged" if dull else "correctness_lost", ("H22",), words, source, "Use inputs that vary, and compute on them."
-        )
+        yield Fault("correctness_lost", ("H22",), words, source, step)
 
 
 def _error(row: Timed) -> float | None:
@@ -125,7 +135,7 @@ def _error(row: Timed) -> float | None:
     return min(errors, default=None)
 
 
-def _inputs(bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
+def _inputs(rules: Harness, bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
     inputs, at = record.inputs, bench.record_at
     source = at.at("digests_after")
     if inputs.digests_before != inputs.digests_after:
@@ -144,10 +154,25 @@ def _inputs(bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
         return
     for shape in range(len(record.shapes)):
         one, other = record.row("baseline", shape), record.row("candidate", shape)
-        if one and other and len(set(other.output_sha256)) == 1 < len(set(one.output_sha256)):
+        if one and other and (repeats := _repeats(rules, one.output_sha256, other.output_sha256)):
             source = at.at("output_sha256", record.results.index(other))
-            words = f"{place(source)}: the candidate gives one and the same output for fresh inputs at shape {shape}"
-            yield Fault("correctness_lost", ("H11", "H13", "H14"), words, source, "Compute every call.")
+            words = f"{place(source)}: the candidate gives one and the same output for fresh inputs at shape {shape} "
+            words += f"({repeats} of {len(other.output_sha256)} iterations)"
+            yield Fault("correctness_lost", ("H11", "H12", "H13", "H14"), words, source, "Compute every call.")
+
+
+def _repeats(rules: Harness, base: list[str], mine: list[str]) -> int:
+    """Iterations with an output that stands elsewhere too, where the baseline's outputs differ; 0: none that counts.
+
+    An output of a few bits repeats by chance: then the baseline's repeat as well, and only a great many more are told.
+    """
+    both = list(zip(base, mine, strict=False))
+    distinct = len({one for one, _ in both})
+    least = distinct if distinct == len(both) else rules.repeats_share * distinct
+    mine_distinct = len({other for _, other in both})
+    if mine_distinct >= least and not mine_distinct == 1 < distinct:
+        return 0
+    return sum(any(other == there and one != here for here, there in both) for one, other in both)
 
 
 def _kept(bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
@@ -165,11 +190,23 @@ def _exact(rules: Harness, bench: Bench, record: HarnessRecord) -> Iterator[Faul
         source = bench.record_at.at("fallback_calls", 1)
         words = f"{place(source)}: {calls} timed calls of the candidate fell back to the reference"
         yield Fault("not_comparable", ("H31", "E08"), words, source, "Make the candidate serve these shapes, or leave them out.")
-    pairs = [(record.row("baseline", n), record.row("candidate", n)) for n in range(len(record.shapes))]
-    both = [(one.output_sha256, other.output_sha256) for one, other in pairs if one and other and one.output_sha256]
-    summed = matches(record.op.lower(), rules.accumulating)
-    floats = not all(matches(shape.dtype.lower(), rules.exact_dtypes) for shape in record.shapes)
-    if both and summed and floats and all(one == other for one, other in both):
-        source = bench.record_at.at("output_sha256")
-        words = f"{place(source)}: all outputs of this {record.op} equal the baseline's to the last bit: it may have fallen back"
+    if matches(record.op.lower(), rules.accumulating):
+        yield from _copied(rules, bench, record)
+
+
+def _copied(rules: Harness, bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
+    """Shapes at which the outputs of a sum in floating point are the baseline's."""
+    same: list[Timed] = []
+    for number, shape in enumerate(record.shapes):
+        base, mine = record.row("baseline", number), record.row("candidate", number)
+        if base is None or mine is None or not base.output_sha256 or matches(shape.dtype.lower(), rules.exact_dtypes):
+            continue
+        equal = sum(one == other for one, other in zip(base.output_sha256, mine.output_sha256, strict=False))
+        if equal > rules.exact_share * len(base.output_sha256):
+            same.append(mine)
+    if same:
+        source = bench.record_at.at("output_sha256", record.results.index(same[0]))
+        shown = ", ".join(str(row.shape) for row in same)
+        words = f"{place(source)}: outputs of this {record.op} equal the baseline's to the last bit at shape {shown}: "
+        words += "it may have fallen back"
         yield Fault("flagged", ("E08",), words, source, "Show by the kernels in a trace that the candidate ran.")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from audit.contract import Finding, Source
 from audit.evidence import Evidence
 from audit.gates.harness import Asked, Fault, ask, near, place
+from audit.gates.harness_iterations import uneven
 from audit.intake.benches import Bench
 from audit.intake.harness_record import HarnessRecord, Timed
 from audit.intake.syntax import matches
@@ -41,7 +42,7 @@ def faults(ev: Evidence, bench: Bench) -> list[Fault]:
     rules = ev.policy.harness
     found = list(_opbench(rules, bench))
     if bench.record is not None:
-        found += [*_timer(bench, bench.record), *_record(rules, bench, bench.record)]
+        found += [*_timer(bench, bench.record), *_record(rules, bench, bench.record), *_growing(rules, bench, bench.record)]
     return found
 
 
@@ -50,11 +51,13 @@ def _opbench(rules: Harness, bench: Bench) -> Iterator[Fault]:
     if told is None:
         return
     found: dict[str, Clocks] = {}
+    reference = told.row(told.baseline_backend)
+    usual = reference.ms if reference is not None else None
     for number, row in enumerate(told.results):
         if row.backend not in (told.winner_backend, told.baseline_backend) or row.ms is None:
             continue
         source = at.at("backend", number)
-        if row.ms <= rules.floor_ms:
+        if _nothing(rules, row.ms, usual):
             yield _no_time(row.backend, row.ms, source)
         elif row.wall_ms is None:
             words = f"{place(source)}: {row.backend!r} has no wall-clock time: nothing checks the device clock"
@@ -67,23 +70,59 @@ def _opbench(rules: Harness, bench: Bench) -> Iterator[Fault]:
         yield from clocks(rules, winner, base if base is not winner else None)
 
 
+def _nothing(rules: Harness, ms: float, usual: float | None) -> bool:
+    """Less than a launch takes; or no more than an empty one, for work that takes the baseline many times as long."""
+    return ms <= rules.floor_ms or (ms <= rules.launch_ms and usual is not None and usual >= rules.launch_times * ms)
+
+
 def _no_time(name: str, value: float, source: Source) -> Fault:
-    words = f"{place(source)}: {name!r} took {value:g} ms by the device clock, less than any launch takes"
+    words = f"{place(source)}: {name!r} took {value:g} ms by the device clock, no more than an empty launch takes"
     return Fault("not_comparable", ("H09", "M18"), words, source, CLOCK)
 
 
 def clocks(rules: Harness, mine: Clocks, base: Clocks | None) -> Iterator[Fault]:
     """Work that the device clock missed shows in the wall clock; a wall clock below the device clock did not wait."""
-    gap, usual = mine.wall - mine.device, base.wall - base.device if base else 0.0
+    excess = _excess(mine, base)
     scale = base.device if base else mine.device
+    seen = excess > rules.gap_ms and mine.wall > rules.wall_ratio * mine.device
+    near_by = base is not None and excess > max(rules.near_ms, rules.near_times * mine.device)
     words = (
         f"{place(mine.source)}: {mine.name!r} took {mine.device:g} ms by the device clock and {mine.wall:g} ms by the wall clock"
     )
-    if gap - usual > max(rules.gap_ms, rules.gap_share * scale) and mine.wall > rules.wall_ratio * mine.device:
+    if excess > rules.gap_share * scale and (seen or near_by):
         words += f" (baseline {base.device:g} and {base.wall:g})" if base else ""
         yield Fault("not_comparable", ("H03", "H04", "H07"), f"{words}: work runs outside the timed events", mine.source, CLOCK)
     elif mine.wall < mine.device * (1 - rules.wall_under_pct / 100):
         yield Fault("not_comparable", ("H06", "H07"), f"{words}: the two clocks contradict each other", mine.source, CLOCK)
+
+
+def _excess(mine: Clocks, base: Clocks | None) -> float:
+    """By how much the wall clock is further ahead of the device clock than it is in the baseline, ms."""
+    return mine.wall - mine.device - (base.wall - base.device if base else 0.0)
+
+
+def _growing(rules: Harness, bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
+    """The gap between the clocks grows with the work: launching costs the same at each shape, missed work does not."""
+    pairs = [(record.row("baseline", n), record.row("candidate", n)) for n in range(len(record.shapes))]
+    both = [(_clocks(base, Source("")), _clocks(mine, Source(""))) for base, mine in pairs]
+    known = [(base, mine) for base, mine in both if base and mine and base.device > 0]
+    if len(known) < rules.grown_rows or max(base.device for base, _ in known) < rules.grown_spread**2 * min(
+        base.device for base, _ in known
+    ):
+        return
+    shares = [_excess(mine, base) / base.device for base, mine in known]
+    missed = min(mine.wall / mine.device if mine.device else 0.0 for _, mine in known)
+    if min(shares) < rules.grown_share or max(shares) > rules.grown_spread * min(shares):
+        return
+    source = bench.record_at.at("wall_ms", next(n for n, row in enumerate(record.results) if row.leg == "candidate"))
+    words = (
+        f"{place(source)}: the wall clock is ahead of the candidate's device clock (at least {missed:.3g} times), and at every "
+    )
+    words += (
+        f"shape by more than in the baseline, by {min(shares):.0%} to {max(shares):.0%} of the baseline's time: the gap grows "
+    )
+    words += "with the work, so work runs outside the timed events"
+    yield Fault("not_comparable", ("H03", "H04", "H07"), words, source, CLOCK)
 
 
 def _timer(bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
@@ -102,6 +141,7 @@ def _timer(bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
 
 
 def _record(rules: Harness, bench: Bench, record: HarnessRecord) -> Iterator[Fault]:
+    odd = uneven(rules, record)
     for number, row in enumerate(record.results):
         source = bench.record_at.at("device_ms", number)
         if len(row.device_ms) < rules.min_iterations:
@@ -109,35 +149,23 @@ def _record(rules: Harness, bench: Bench, record: HarnessRecord) -> Iterator[Fau
             yield Fault(None, ("H12", "H15", "M28"), words, source, f"Time at least {rules.min_iterations} iterations.")
             continue
         base = record.row("baseline", row.shape)
-        idle = _idle(rules, row, base)
-        if idle is not None:
-            yield idle._replace(source=source, reason=f"{place(source)}: {idle.reason}")
-        elif median(row.device_ms) <= rules.floor_ms:
+        if number in odd:
+            yield odd[number]._replace(source=source, reason=f"{place(source)}: {odd[number].reason}")
+        elif _nothing(rules, median(row.device_ms), median(base.device_ms) if base and base.device_ms else None):
             yield _no_time(f"{row.leg} at shape {row.shape}", median(row.device_ms), source)
         yield from _reduced(rules, bench, number, row)
         yield from _bandwidth(rules, bench, record, number)
         if row.leg == "candidate" and row.wall_ms:
             mine = Clocks(f"candidate at shape {row.shape}", median(row.device_ms), median(row.wall_ms), source)
-            other = base and base.device_ms and base.wall_ms
-            yield from clocks(rules, mine, _clocks(base, source) if other else None)
+            yield from clocks(rules, mine, _clocks(base, source))
 
 
 def _clocks(row: Timed | None, source: Source) -> Clocks | None:
-    return None if row is None else Clocks("baseline", median(row.device_ms), median(row.wall_ms), source)
-
-
-def _idle(rules: Harness, row: Timed, base: Timed | None) -> Fault | None:
-    """A few iterations hold all the time and the others none: a stored answer, or one launch that serves many calls."""
-    longest = max(row.device_ms)
-    rest = [value for value in row.device_ms if value <= rules.idle_share * longest]
-    usual = median(base.device_ms) if base and base is not row and base.device_ms else longest
-    if len(rest) < rules.idle_rows * len(row.device_ms) or median(rest) > rules.idle_of_baseline * usual:
-        return None
-    words = f"{row.leg} at shape {row.shape}: {len(rest)} of {len(row.device_ms)} iterations take next to nothing"
-    first = row.device_ms[0] == longest and len(rest) == len(row.device_ms) - 1
-    if first:
-        return Fault("not_comparable", ("H12",), f"{words}, all but the first: a stored answer is handed out", Source(""))
-    return Fault("not_comparable", ("H15",), f"{words}: single launches serve many calls", Source(""))
+    return (
+        None
+        if row is None or not row.device_ms or not row.wall_ms
+        else Clocks("baseline", median(row.device_ms), median(row.wall_ms), source)
+    )
 
 
 def _reduced(rules: Harness, bench: Bench, number: int, row: Timed) -> Iterator[Fault]:

@@ -9,10 +9,10 @@ from statistics import median
 from audit.contract import Finding, Situation, Source
 from audit.evidence import Evidence
 from audit.gates.harness import Fault
-from audit.gates.profile_ops import figures, findings, ok, profiles, quoted, traced
+from audit.gates.profile_ops import figures, findings, ok, profiles, quoted, traced, whole
 from audit.intake.profiles import Profile
 from audit.intake.symbols import Namer
-from audit.intake.traces import Trace
+from audit.intake.traces import Kernel, Trace
 
 GATE = "profile_trace"
 AGAIN = "Record the trace again: shares of a trace with broken times mean nothing."
@@ -132,15 +132,32 @@ def _steps(ev: Evidence, trace: Trace) -> Iterator[Fault]:
 
 
 def _shapes(ev: Evidence, profile: Profile, trace: Trace) -> Iterator[Fault]:
-    """Time of kernels whose shapes nobody knows; it matters to a table or a routed list, not to the shares."""
-    kernels = sum(item.ns for item in trace.kernels if item.kind != "copy")
-    share = 100 * sum(item.blank_ns for item in trace.kernels) / kernels if kernels else 0.0
-    if share <= ev.policy.profile.blank_pct:
+    """Time of kernels whose shapes nobody knows; it matters to a table or a routed list, not to the shares.
+
+    Less of it is borne by kernels for which a table names shapes, unless they were replayed and also launched one by one:
+    what the trace does not show, the table has from elsewhere.
+    """
+    rules = ev.policy.profile
+    kernels = [item for item in trace.kernels if item.kind != "copy"]
+    known = sorted({item.name for item in kernels})
+    shaped = {whole(row.name, known, rules.symbols.cut_chars) for table in profile.tables for row in table.entries if row.shaped}
+    share = _blank(kernels)
+    named = 0.0 if trace.graphs.launches else _blank([item for item in kernels if item.name in shaped])
+    if share <= rules.blank_pct and named <= rules.named_blank_pct:
         return
     used = bool(profile.tables or profile.workloads or profile.routed)
     why = "replayed graphs carry none" if trace.graphs.launches else "no operator with Input Dims is linked to them"
-    words = f"{trace.file}: {share:.3g} % of the kernels' time has no shapes ({why}): no roofline, and no shape to benchmark"
+    whose = "the kernels' time"
+    if share <= rules.blank_pct:
+        share, whose = named, "the time of kernels for which a table names shapes"
+    words = f"{trace.file}: {share:.3g} % of {whose} has no shapes ({why}): no roofline, and no shape to benchmark"
     step = "Record shapes (record_shapes=True) in one window with graphs off."
     kind: Situation | None = "flagged" if used else None
     found = Fault(kind, ("P02",), words, ev.source(trace.file), step, figures=(("without_shapes", share, "%"),))
     yield found if used else found._replace(required=False)
+
+
+def _blank(kernels: list[Kernel]) -> float:
+    """Share of the time of these kernels in launches without shapes, percent."""
+    total = sum(item.ns for item in kernels)
+    return 100 * sum(item.blank_ns for item in kernels) / total if total else 0.0

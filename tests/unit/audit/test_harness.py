@@ -18,7 +18,7 @@ from audit.gates.harness_numbers import ceiling_pct
 from audit.gates.harness_timing import Clocks, clocks
 from audit.policy import load
 from tests.unit.audit.build import Json
-from tests.unit.audit.planted.harness import ITERATIONS, KERNEL, harness, opbench, put, record, times
+from tests.unit.audit.planted.harness import ITERATIONS, KERNEL, harness, opbench, put, quick, record, times
 
 POLICY = load().policy
 Edit = Callable[[Json], object]
@@ -109,6 +109,47 @@ TOLD = (
         "no backend was timed",
     ),
     Told("an error left out", "FAIL", {"results": _results(max_rel_err=None)}, "no error is recorded"),
+    Told(
+        "next to no time for work that takes the library forty times as long",
+        "FAIL",
+        {
+            "results": _results(ms=0.0012, wall_ms=0.012),
+            "winner_ms": 0.0012,
+            "isolated_speedup": 41.667,
+            "amdahl_ceiling_e2e_pct": None,
+        },
+        "empty launch",
+    ),
+    Told(
+        "small work in both",
+        "PASS",
+        {
+            "results": [{**opbench()["results"][0], "ms": 0.0015, "wall_ms": 0.01}, _results(ms=0.0012, wall_ms=0.01)[1]],
+            "winner_ms": 0.0012,
+            "baseline_ms": 0.0015,
+        },
+    ),
+    Told(
+        "a device clock that saw a fifth",
+        "FAIL",
+        {
+            "results": _results(ms=0.008, wall_ms=0.048),
+            "winner_ms": 0.008,
+            "isolated_speedup": 6.25,
+            "amdahl_ceiling_e2e_pct": None,
+        },
+        "outside the timed events",
+    ),
+    Told(
+        "a quick kernel that costs a little more to launch",
+        "PASS",
+        {
+            "results": _results(ms=0.008, wall_ms=0.03),
+            "winner_ms": 0.008,
+            "isolated_speedup": 6.25,
+            "amdahl_ceiling_e2e_pct": None,
+        },
+    ),
     Told("no wall clock", "PASS", {"results": _results(wall_ms=None)}),
     Told("a winner without a row", "FAIL", {"results": opbench()["results"][:1]}, "no row for the winner"),
     Told("incorrect by its own word", "FAIL", {"results": _results(correct=False)}, "not correct"),
@@ -135,6 +176,34 @@ def _all(**values: Any) -> Edit:
     return lambda kept: [row.update(values) for row in kept["results"]]
 
 
+def first_row(edit: Edit, *, shapes: int) -> Edit:
+    """The same at one shape of so many: the others stay as they were."""
+
+    def made(kept: Json) -> None:
+        base, cand = kept["results"][:2]
+        later = [{**row, "shape": number} for number in range(1, shapes) for row in (base, cand)]
+        kept["results"] = [cand]
+        edit(kept)
+        kept["shapes"] = [{**kept["shapes"][0], "calls": 10} for _ in range(shapes)]
+        kept["results"] = [base, cand, *later]
+
+    return made
+
+
+def _repeat(kept: Json, leg: str, count: int) -> list[Json]:
+    """The rows of a leg, so many of whose outputs are now the first."""
+    rows = [row for row in kept["results"] if row["leg"] == leg]
+    for row in rows:
+        row["output_sha256"] = [row["output_sha256"][0]] * count + row["output_sha256"][count:]
+    return rows
+
+
+def _copy(kept: Json, count: int) -> None:
+    """The candidate's outputs at the first shape are the baseline's in so many iterations."""
+    base, cand = kept["results"][:2]
+    cand["output_sha256"] = base["output_sha256"][:count] + cand["output_sha256"][count:]
+
+
 @dataclass(frozen=True)
 class Kept:
     """A change to our own record, and the verdict it deserves."""
@@ -149,6 +218,23 @@ KEPT = (
     Kept("untouched", "PASS", dict),
     Kept("a few slow iterations", "PASS", times([0.04, 0.041, 0.2, 0.04, 0.04, 0.039, 0.04, 0.04])),
     Kept("a first iteration that warms up", "PASS", times([0.4] + [0.04] * 7)),
+    Kept("a first iteration that warms up a much faster kernel", "PASS", quick([0.012] + [0.01] * 7)),
+    Kept("a first launch that compiles", "PASS", quick([40.0] + [0.009] * 7)),
+    Kept("one shape that warms up", "PASS", first_row(quick([0.04] + [0.01] * 7), shapes=3)),
+    Kept("one hiccup of a much faster kernel", "PASS", first_row(quick([0.004] * 5 + [0.2] + [0.004] * 2), shapes=3)),
+    Kept("computed once in every shape", "FAIL", quick([0.04] + [0.01] * 7), "H12"),
+    Kept("every other call does the work of two", "FAIL", quick([0.0008, 0.08] * 3 + [0.0008]), "H15"),
+    Kept("outputs of which a part is constant", "FAIL", put("output_var", 9.0), "H22"),
+    Kept("outputs rounded as they may be", "PASS", _all(output_var=28.0)),
+    Kept("two of the outputs repeat", "FAIL", lambda kept: _repeat(kept, "candidate", 2), "H13"),
+    Kept(
+        "outputs of so few bits that the baseline's repeat too",
+        "PASS",
+        lambda kept: [_repeat(kept, leg, count) for leg, count in (("baseline", 2), ("candidate", 3))],
+    ),
+    Kept("the baseline's outputs at one shape", "FLAG", lambda kept: _copy(kept, ITERATIONS), "E08"),
+    Kept("one output like the baseline's", "PASS", lambda kept: _copy(kept, 1)),
+    Kept("work that no launch is as short as", "FAIL", quick([0.0012] * 8), "H09"),
     Kept("exact integers", "PASS", lambda kept: [shape.update(dtype="int32") for shape in kept["shapes"]]),
     Kept("large relative error next to zero", "PASS", put("max_rel_err", 45.4)),
     Kept("large error by any measure", "FAIL", _all(max_rel_err=45.4, max_abs_err=30.0), "H22"),
@@ -204,6 +290,24 @@ def test_what_our_own_record_says(case: Kept, tmp_path: Path) -> None:
     found = judge(tmp_path, kept=kept)
     assert found.verdict == case.verdict, render(Verdicts([found], as_list=False))
     assert not case.id or case.id in ids(found, "flag", "fail", "unknown")
+
+
+@pytest.mark.parametrize(("grows", "verdict"), [(True, "FAIL"), (False, "PASS")])
+def test_a_gap_that_grows_with_the_work_is_no_launch(grows: bool, verdict: str, tmp_path: Path) -> None:
+    """Half of the work missed by the device clock, at four sizes, against a launch that costs the same at each."""
+    kept = record()
+    base, cand = kept["results"][:2]
+    kept["shapes"] = [{**kept["shapes"][0], "calls": 10} for _ in range(4)]
+    kept |= {"results": [], "speedup": None}
+    for shape in range(4):
+        work = 0.02 * (1 + 0.4 * shape)
+        over = 0.009 + (work / 2 if grows else 0.012)
+        for row, ms, wall in ((base, 1.3 * work, 1.3 * work + 0.009), (cand, work / 2, work / 2 + over)):
+            told = {"shape": shape, "device_ms": [ms] * ITERATIONS, "wall_ms": [wall] * ITERATIONS, "reported_ms": ms}
+            kept["results"].append({**row, **told, "bytes_moved": None})
+    found = judge(tmp_path, kept=kept)
+    assert found.verdict == verdict, render(Verdicts([found], as_list=False))
+    assert ("H03" in ids(found, "fail")) == grows
 
 
 def test_findings_name_file_and_line(tmp_path: Path) -> None:

@@ -184,6 +184,15 @@ class Case:
     says: str = ""
 
 
+def _partly_shaped(*, table_names_them: bool) -> Make:
+    """Four of twelve steps without shapes."""
+    recorder = Recorder()
+    for number in range(12):
+        recorder.step(MIX, dims=number % 3 > 0)
+    rows: dict[str, Json] = {} if table_names_them else {name: {"shapes": None} for name, _ in MIX}
+    return profile(recorder.events, rows=rows, mixes=[MIX] * 12)
+
+
 def _trace_only(**how: Any) -> Make:
     def make(root: Path) -> Path:
         trace(root, recorded(**how))
@@ -218,6 +227,9 @@ CASES = (
     Case("a trace alone, without shapes", "PASS", _trace_only(dims=False)),
     Case("a trace alone, graphs", "PASS", _trace_only(graph=True)),
     Case("graphs with a table", "FLAG", profile(recorded(graph=True)), "P02", "replayed graphs carry none"),
+    Case("shapes that a table has and a third of the launches lack", "FLAG", _partly_shaped(table_names_them=True), "P02",
+         "for which a table names shapes"),
+    Case("a table that leaves open the shapes that the launches lack", "PASS", _partly_shaped(table_names_them=False)),
     Case("eight ranks", "PASS", _ranks),
     Case("stages apart", "PASS", _stages),
     Case("cut names", "PASS", _cut),

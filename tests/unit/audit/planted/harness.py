@@ -161,6 +161,17 @@ def times(values: list[float], wall: list[float] | None = None) -> Edit:
     return edit
 
 
+def quick(values: list[float]) -> Edit:
+    """Other times in every candidate row, of work that moves next to nothing."""
+
+    def edit(kept: Json) -> None:
+        times(values)(kept)
+        for row in kept["results"]:
+            row["bytes_moved"] = None
+
+    return edit
+
+
 def _same_file(kept: Json) -> None:
     kept["candidate"] |= {key: kept["baseline"][key] for key in ("file", "sha256", "qualname")}
     for row in kept["results"]:
@@ -179,9 +190,14 @@ def _without_shape(live: bool) -> Edit:
     return edit
 
 
-def _stale(kept: Json) -> None:
-    for row in _rows(kept):
-        row["output_sha256"] = ["ee" * 32] * ITERATIONS
+def _stale(count: int) -> Edit:
+    """So many iterations with one output, in every candidate row."""
+
+    def edit(kept: Json) -> None:
+        for row in _rows(kept):
+            row["output_sha256"] = ["ee" * 32] * count + row["output_sha256"][count:]
+
+    return edit
 
 
 def _not_fresh(kept: Json) -> None:
@@ -209,10 +225,15 @@ def _bytes(count: int, ms: float, *, flushed: bool = False) -> Edit:
     return edit
 
 
-def _exact(kept: Json) -> None:
-    for shape in (0, 1):
-        base, cand = (row for row in kept["results"] if row["shape"] == shape)
-        cand["output_sha256"] = base["output_sha256"]
+def _exact(*shapes: int) -> Edit:
+    """The baseline's outputs at these shapes."""
+
+    def edit(kept: Json) -> None:
+        for shape in shapes:
+            base, cand = (row for row in kept["results"] if row["shape"] == shape)
+            cand["output_sha256"] = base["output_sha256"]
+
+    return edit
 
 
 def _changed(part: str) -> Edit:
@@ -271,16 +292,20 @@ PLANTED = (
     record_case("M25", "one row by another timer", "results[].timer", put("timer", "cupti")),
     record_case("H12", "a stored answer after the first call", "results[].device_ms", times([0.05] + [0.0002] * 7), times([0.05] + [0.04] * 7)),
     record_case("H15", "one launch for many calls", "results[].device_ms", times([0.0002] * 5 + [0.33] + [0.0002] * 2), times([0.04] * 5 + [0.06] + [0.04] * 2)),
+    record_case("H12", "the first call computes, the others look it up", "results[].device_ms", quick([0.04] + [0.009] * 7), quick([0.011] + [0.009] * 7)),
+    record_case("H15", "every other call does the work of two", "results[].device_ms", quick([0.0004, 0.08] * 3 + [0.0004]), quick([0.04, 0.06] * 3 + [0.04])),
     record_case("H14", "more bandwidth than the memory has", "results[].bytes_moved, device_ms", _bytes(400_000_000, 0.04), _bytes(400_000_000, 0.11)),
     record_case("H34", "a cache that no flush empties", "cache_flushed; results[].bytes_moved, device_ms", _bytes(30_000_000, 0.004, flushed=True), _bytes(30_000_000, 0.004)),
     record_case("H11", "the same inputs in every iteration", "inputs.digests_before", _not_fresh),
-    record_case("H13", "one output for fresh inputs", "results[].output_sha256", _stale),
+    record_case("H13", "one output for fresh inputs", "results[].output_sha256", _stale(ITERATIONS)),
+    record_case("H13", "an output that is handed out three times", "results[].output_sha256", _stale(3), _stale(1)),
     record_case("H17", "inputs overwritten by the call", "inputs.digests_after", lambda kept: kept["inputs"]["digests_after"].__setitem__(2, "00" * 32)),
     record_case("H19", "the oracle overwritten", "oracle.sha256_after", _changed("oracle")),
     record_case("H27", "the tolerance loosened", "tolerance.sha256_after", _changed("tolerance")),
     bench_case("H27", "45.4 called correct", "results[].max_rel_err, correct", {"results": _results(max_rel_err=45.4)}),
     record_case("H20", "NaN in the output", "results[].nonfinite", put("nonfinite", 12)),
     record_case("H22", "a constant output", "results[].output_var, reference_var", put("output_var", 0.0)),
+    record_case("H22", "an output of which most is constant", "results[].output_var, reference_var", put("output_var", 4.0), put("output_var", 29.5)),
     record_case("H24", "an error measured elsewhere", "results[].max_rel_err",
                 lambda kept: _rows(kept)[1].update(max_rel_err=None, max_abs_err=None)),
     record_case("H37", "an output with holes", "results[].poisoned_bytes_left", put("poisoned_bytes_left", 4096)),
@@ -290,7 +315,8 @@ PLANTED = (
     source_case("A08", "a graph in the source that the server never replays", GRAPH),
     record_case("H46", "a guard that never ran", "guards[].status", _guard("error")),
     bench_case("H46", "a harness that broke", "harness_error", {"harness_error": "subprocess timed out"}),
-    record_case("E08", "bit for bit the baseline", "results[].output_sha256", _exact, caught=("FLAG",)),
+    record_case("E08", "bit for bit the baseline", "results[].output_sha256", _exact(0, 1), caught=("FLAG",)),
+    record_case("E08", "bit for bit the baseline at one shape", "results[].output_sha256", _exact(1), caught=("FLAG",)),
     bench_case("E08", "no error at all in a GEMM", "results[].max_rel_err", {"results": _results(max_rel_err=0.0)}, caught=("FLAG",)),
     record_case("H31", "calls that fell back", "candidate.fallback_calls", lambda kept: kept["candidate"].update(fallback_calls=40)),
     source_case("H31", "a fallback in silence, not counted", FALLBACK, caught=("FLAG",), fallback_calls=None),
