@@ -40,16 +40,21 @@ def _handled(tree: Tree, node: ast.ExceptHandler) -> Iterator[Fact]:
         return
     inside = tree.function(node) is not None
     above = tree.parents.get(node)
-    tried = _given(above.body) if isinstance(above, ast.Try) else set()
+    tried = above.body if isinstance(above, ast.Try) else []
     for item in node.body:
         value = item.value if isinstance(item, ast.Return | ast.Assign) else None
         if inside and value is not None and _works(value):
-            same = not _lookup(tree, node.type) and bool(tried & _given([value]))
+            same = not _lookup(tree, node.type) and not _prepares(item) and _instead(tried, value)
             plain = isinstance(value, ast.Call) and (isinstance(item, ast.Return) or _broad(node.type))
             if plain or same:
                 yield Fact("fallback", item.lineno, _called(tree, value))
         elif not inside and isinstance(item, ast.Import | ast.ImportFrom):
             yield Fact("fallback", item.lineno, f"import {item.names[0].name}")
+
+
+def _prepares(item: ast.stmt) -> bool:
+    """``x = ready(x)``: an input is put into another form, and the work comes later."""
+    return isinstance(item, ast.Assign) and bool(_assigned(item.targets) & _given([item.value]))
 
 
 def _broad(kind: ast.expr | None) -> bool:
@@ -75,14 +80,19 @@ def _suppresses(tree: Tree, node: ast.expr) -> bool:
 
 def _afterwards(tree: Tree, node: ast.stmt, tried: Sequence[ast.AST], marks: set[str]) -> Iterator[Fact]:
     """Other code that gets the same inputs after an error was passed over, where the tried code had returned or left nothing."""
-    given = _given(tried)
     returned = any(isinstance(item, ast.Return) and item.value is not None and _works(item.value) for item in tried)
     asked = marks | _assigned(tried)
     for item in _following(tree, node):
         for value in _substitutes(item, asked, returned=returned):
-            if _works(value) and given & _given([value]):
+            if _works(value) and _instead(tried, value):
                 yield Fact("fallback", value.lineno, _called(tree, value))
                 return
+
+
+def _instead(tried: Sequence[ast.AST], value: ast.expr) -> bool:
+    """Code that gets an input of the tried code and is not the tried call once more."""
+    again = any(ast.dump(item) == ast.dump(value) for part in tried for item in ast.walk(part) if isinstance(item, ast.Call))
+    return bool(_given(tried) & _given([value])) and not again
 
 
 def _following(tree: Tree, node: ast.AST) -> list[ast.stmt]:
@@ -99,7 +109,7 @@ def _substitutes(item: ast.stmt, asked: set[str], *, returned: bool) -> Iterator
     """What a statement has done where the tried code did not succeed."""
     if isinstance(item, ast.If) and (returned or _names([item.test]) & asked):
         for part in (*item.body, *item.orelse):
-            if isinstance(part, ast.Return | ast.Assign) and part.value is not None:
+            if isinstance(part, ast.Return | ast.Assign) and part.value is not None and not _prepares(part):
                 yield part.value
     elif isinstance(item, ast.Return | ast.Assign) and item.value is not None:
         value = item.value

@@ -40,9 +40,6 @@ OPEN = {
     "one-output-for-many-inputs": "outputs that repeat in some of the iterations",
     "constant-output": "a variance far below the reference's",
     "outputs-of-the-baseline": "outputs bit for bit at some of the shapes",
-    "library-in-the-source": "a kernel that returns an operator's result or a variable",
-    "fallback-in-the-source": "an error that is passed over, the other code after it",
-    "reference-inherited": "a subclass whose methods only call super",
 }
 """Recipes whose usual size the judge does not catch yet, or not by name: what it would have to look at."""
 QUICK = ("vllm-files", "sglang-flat", "ours")
