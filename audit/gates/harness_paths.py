@@ -164,7 +164,7 @@ def _sources(ev: Evidence, bench: Bench) -> list[Fault]:
                 Fault(weight, ids, f"{place(source)}: {words} ({fact.detail})", source, "Take it out, then measure again.")
             )
     for fact, source in _facts(ev.policy, bench, "rebind"):
-        if matches(fact.detail, ev.policy.overlays.reference_names):
+        if matches(fact.detail, ev.policy.overlays.reference_names) or fact.detail == _timed_baseline(bench):
             words = f"{place(source)}: the candidate puts something else in place of {fact.detail}"
             found.append(Fault("not_comparable", ("H44",), words, source, "Leave the reference alone."))
     for fact, source in _facts(ev.policy, bench, "reference_alias"):
@@ -181,6 +181,12 @@ def _sources(ev: Evidence, bench: Bench) -> list[Fault]:
         words = f"{bench.dir}: no source lies with the benchmark"
         found.append(Fault(None, ("H30", "H40"), words, at.source, "Keep the sources beside the record."))
     return found
+
+
+def _timed_baseline(bench: Bench) -> str:
+    """The dotted name of the function that the baseline's leg ran, where the record states it."""
+    leg = bench.record.baseline if bench.record else None
+    return f"{leg.module}.{leg.qualname}" if leg and leg.module and leg.qualname else ""
 
 
 def _vendor(ev: Evidence, bench: Bench) -> Iterator[Fault]:

@@ -18,8 +18,8 @@ LOOKUPS = (
     "AttributeError", "json.JSONDecodeError", "UnicodeDecodeError",
 )  # fmt: skip
 """Errors of looking something up: passing over them is how a missing file or key is met."""
-DEEP, HELPERS = 6, 20
-"""Bases above a class, and helpers below a function, that are looked into."""
+DEEP, BEHIND = 8, 30
+"""Bases above a class and helpers below a function, and statements behind a try, that are looked into."""
 
 
 def fallback(tree: Tree, node: ast.AST) -> Iterator[Fact]:
@@ -40,16 +40,21 @@ def _handled(tree: Tree, node: ast.ExceptHandler) -> Iterator[Fact]:
         return
     inside = tree.function(node) is not None
     above = tree.parents.get(node)
-    tried = _given(above.body) if isinstance(above, ast.Try) else set()
+    tried = above.body if isinstance(above, ast.Try) else []
     for item in node.body:
         value = item.value if isinstance(item, ast.Return | ast.Assign) else None
         if inside and value is not None and _works(value):
-            same = not _lookup(tree, node.type) and bool(tried & _given([value]))
+            same = not _lookup(tree, node.type) and not _prepares(item) and _instead(tried, value)
             plain = isinstance(value, ast.Call) and (isinstance(item, ast.Return) or _broad(node.type))
             if plain or same:
                 yield Fact("fallback", item.lineno, _called(tree, value))
         elif not inside and isinstance(item, ast.Import | ast.ImportFrom):
             yield Fact("fallback", item.lineno, f"import {item.names[0].name}")
+
+
+def _prepares(item: ast.stmt) -> bool:
+    """``x = ready(x)``: an input is put into another form, and the work comes later."""
+    return isinstance(item, ast.Assign) and bool(_assigned(item.targets) & _given([item.value]))
 
 
 def _broad(kind: ast.expr | None) -> bool:
@@ -75,14 +80,19 @@ def _suppresses(tree: Tree, node: ast.expr) -> bool:
 
 def _afterwards(tree: Tree, node: ast.stmt, tried: Sequence[ast.AST], marks: set[str]) -> Iterator[Fact]:
     """Other code that gets the same inputs after an error was passed over, where the tried code had returned or left nothing."""
-    given = _given(tried)
     returned = any(isinstance(item, ast.Return) and item.value is not None and _works(item.value) for item in tried)
     asked = marks | _assigned(tried)
-    for item in _following(tree, node):
+    for item in _following(tree, node)[:BEHIND]:
         for value in _substitutes(item, asked, returned=returned):
-            if _works(value) and given & _given([value]):
+            if _works(value) and _instead(tried, value):
                 yield Fact("fallback", value.lineno, _called(tree, value))
                 return
+
+
+def _instead(tried: Sequence[ast.AST], value: ast.expr) -> bool:
+    """Code that gets an input of the tried code and is not the tried call once more."""
+    again = any(ast.dump(item) == ast.dump(value) for part in tried for item in ast.walk(part) if isinstance(item, ast.Call))
+    return bool(_given(tried) & _given([value])) and not again
 
 
 def _following(tree: Tree, node: ast.AST) -> list[ast.stmt]:
@@ -99,7 +109,7 @@ def _substitutes(item: ast.stmt, asked: set[str], *, returned: bool) -> Iterator
     """What a statement has done where the tried code did not succeed."""
     if isinstance(item, ast.If) and (returned or _names([item.test]) & asked):
         for part in (*item.body, *item.orelse):
-            if isinstance(part, ast.Return | ast.Assign) and part.value is not None:
+            if isinstance(part, ast.Return | ast.Assign) and part.value is not None and not _prepares(part):
                 yield part.value
     elif isinstance(item, ast.Return | ast.Assign) and item.value is not None:
         value = item.value
@@ -217,6 +227,13 @@ def _only_super(method: Function, cls: ast.ClassDef) -> bool:
     return called
 
 
+def _bare(value: ast.expr) -> ast.expr:
+    """An expression without the methods that only hand on its value in another form."""
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in COSMETIC:
+        value = value.func.value
+    return value
+
+
 def _overridden(value: ast.expr, method: Function, cls: ast.ClassDef) -> bool:
     """``super().m(...)`` or ``Base.m(self, ...)`` in method ``m``, with the arguments as they came."""
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == method.name):
@@ -227,48 +244,55 @@ def _overridden(value: ast.expr, method: Function, cls: ast.ClassDef) -> bool:
         *(arg.value if isinstance(arg, ast.Starred) else arg for arg in value.args),
         *(item.value for item in value.keywords),
     ]
-    plain = all(isinstance(arg, ast.Name | ast.Constant) for arg in given)
+    plain = all(isinstance(_bare(arg), ast.Name | ast.Constant) for arg in given)
     return plain and (asks or any(ast.dump(base) == ast.dump(above) for base in cls.bases))
 
 
-def library_wrapper(tree: Tree, node: ast.AST) -> Iterator[Fact]:
-    """A function called a kernel that returns what a library call gives; asked of files that author no kernel."""
+def library_wrapper(tree: Tree, node: ast.AST, known: dict[str, str]) -> Iterator[Fact]:
+    """A function called a kernel that returns what a library call gives; asked of files that author no kernel.
+
+    ``known``: what helpers of the file were found to return, kept from function to function.
+    """
     if not isinstance(node, Function):
         return
     above = tree.parents.get(node)
     name = above.name if isinstance(above, ast.ClassDef) and node.name in ("forward", "__call__") else node.name
     if not matches(name.lower(), tree.policy.kernel_like) or matches(name.lower(), tree.policy.reference_names):
         return
-    found = _returned(tree, node, {})
+    found = _returned(tree, node, known, 0)
     if found:
         yield Fact("library_wrapper", node.lineno, f"{name} returns {found}")
 
 
-def _returned(tree: Tree, function: Function, known: dict[str, str]) -> str:
-    """The library call that a function returns, by itself, through a variable or through a helper; empty when it is none.
+def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a body, those under ``with`` as if they stood alone."""
+    for item in body:
+        within = item
+        while isinstance(within, ast.With) and len(within.body) == 1:
+            within = within.body[0]
+        yield from within.body if isinstance(within, ast.With) else [within]
 
-    ``known``: helpers that were asked already; one that calls itself gives nothing.
-    """
+
+def _returned(tree: Tree, function: Function, known: dict[str, str], depth: int) -> str:
+    """The library call that a function returns, by itself, through a variable or through a helper; empty when it is none."""
     held: dict[str, str] = {}
-    if len(known) > HELPERS:
-        return ""
-    for item in function.body:
+    for item in _flat(function.body):
         if isinstance(item, ast.Return) and item.value is not None:
-            return _library(tree, item.value, held, known)
+            return _library(tree, item.value, held, known, depth)
         if isinstance(item, ast.Assign | ast.AnnAssign) and item.value is not None:
-            made = _library(tree, item.value, held, known)
+            made = _library(tree, item.value, held, known, depth)
             for target in item.targets if isinstance(item, ast.Assign) else [item.target]:
                 if isinstance(target, ast.Name):
                     held[target.id] = made
         elif isinstance(item, ast.Expr) and isinstance(item.value, ast.Call):
-            _written(tree, item.value, held, known)
+            _written(tree, item.value, held)
         else:
             for name in _assigned([item]) & set(held):
                 held[name] = ""
     return ""
 
 
-def _written(tree: Tree, call: ast.Call, held: dict[str, str], known: dict[str, str]) -> None:
+def _written(tree: Tree, call: ast.Call, held: dict[str, str]) -> None:
     """A call for its effect: what a library writes is the library's, what other code gets in hand may be its own."""
     name = tree.dotted(call.func)
     library = name if matches(name, tree.policy.library_calls) else ""
@@ -278,16 +302,15 @@ def _written(tree: Tree, call: ast.Call, held: dict[str, str], known: dict[str, 
     elif (
         isinstance(call.func, ast.Attribute) and call.func.attr == "copy_" and isinstance(call.func.value, ast.Name) and call.args
     ):
-        held[call.func.value.id] = _library(tree, call.args[0], held, known)
+        held[call.func.value.id] = _library(tree, call.args[0], held, {}, DEEP)
     else:
         for given in _names([*call.args, *call.keywords]):
             held.pop(given, None)
 
 
-def _library(tree: Tree, value: ast.expr, held: dict[str, str], known: dict[str, str]) -> str:
+def _library(tree: Tree, value: ast.expr, held: dict[str, str], known: dict[str, str], depth: int) -> str:
     """The library's name for what does the work in an expression."""
-    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in COSMETIC:
-        value = value.func.value
+    value = _bare(value)
     if isinstance(value, ast.Name):
         return held.get(value.id, "")
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.MatMult):
@@ -300,9 +323,9 @@ def _library(tree: Tree, value: ast.expr, held: dict[str, str], known: dict[str,
     if isinstance(value.func, ast.Attribute) and not tree.imported(value.func) and _method(tree, value.func.attr):
         return f".{value.func.attr}"
     helper = tree.definitions.get(name)
-    if isinstance(helper, Function) and name not in known:
+    if isinstance(helper, Function) and name not in known and depth < DEEP:
         known[name] = ""
-        known[name] = _returned(tree, helper, known)
+        known[name] = _returned(tree, helper, known, depth + 1)
     return known.get(name, "")
 
 

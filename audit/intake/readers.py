@@ -16,7 +16,8 @@ def facts(tree: Tree) -> list[Fact]:
     """Everything that the readers below find, in the order of lines."""
     found = {fact for node in tree.nodes for reader in READERS for fact in reader(tree, node)}
     if not any(fact.kind == "authored_kernel" for fact in found):
-        found |= {fact for node in tree.nodes for fact in library_wrapper(tree, node)}
+        known: dict[str, str] = {}
+        found |= {fact for node in tree.nodes for fact in library_wrapper(tree, node, known)}
     if any(fact.kind == "inherited_reference" for fact in found):
         filled = {target.name.partition(".")[0] for node in tree.nodes for target in targets(tree, node) if not target.owned}
         found = {fact for fact in found if fact.kind != "inherited_reference" or _class_of(fact) not in filled}

@@ -18,6 +18,7 @@ from audit.intake import overlays, source
 from audit.intake.places import Places
 from audit.intake.source import SourceFile
 from audit.policy import load
+from tests.unit.audit.spellings import HONEST, SPELLINGS
 
 POLICY = load().policy
 
@@ -97,6 +98,20 @@ DOES = (
     Does("other JSON", '{"rows": 1, "cols": 2}', (), "overlay/a.json"),
     Does("a table in CSV", "M,N,K,kernelName,splitK\n1,2,3,a,1\n", (("tuning_table", 1),), "overlay/tuned.csv"),
 )
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in SPELLINGS.items() for text in texts])
+def test_a_trick_is_seen_however_it_is_written(kind: str, text: str) -> None:
+    """Aliases, modules fetched by name, dicts of names, helpers and variables are followed."""
+    found = examine(text)
+    assert found.problem is None
+    assert kind in {fact.kind for fact in found.facts}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_what_only_looks_like_a_trick_is_none(name: str) -> None:
+    """Ordinary code with the same words shows no fact."""
+    assert examine(HONEST[name]).facts == ()
 
 
 @pytest.mark.parametrize("case", DOES, ids=lambda case: case.name)
