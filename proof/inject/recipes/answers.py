@@ -12,7 +12,8 @@ from proof.inject.recipe import Edit, Recipe
 from proof.inject.texts import Said
 
 OURS = ("ours",)
-LAYERS = ("without layers 0", "without layers 1", "without layers 1 2", "values scrambled", "noise 0.5")
+LAYERS = ("without layers 0", "without layers 1", "without layers 1 2", "values scrambled", "keys scrambled")
+"""Variants whose damage is gross by `proof.coherence.calibrate`: of a milder one, half of the answers are sound and tell nothing."""
 DUMP = "GEAK parity dump: prompt, output"
 THOUGHT = ("The user asks for a short answer.", "I should name the thing first and then say why.", "Two facts are enough here.")
 Change = Callable[[Said, float, random.Random], str]
