@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from audit import text
 from audit.policy import load
 from proof.coherence import calibrate
+from proof.coherence.decode import Decode
 from tests.unit.audit import natural
 
 RULES = load().policy.text
@@ -151,7 +152,7 @@ def _seconds(long: str) -> float:
     return time.perf_counter() - start
 
 
-def _incoherent(decodes: list[calibrate.Decode]) -> bool:
+def _incoherent(decodes: list[Decode]) -> bool:
     return text.judge([item.text for item in decodes], RULES).kind == "incoherent"
 
 
