@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -107,7 +108,9 @@ def test_at_least_eighty_ids_are_planted_in_three_sizes_each_over_several_bases(
         assert {case.base for case in mine} <= set(item.bases) and len({case.base for case in mine}) == min(3, len(item.bases))
     assert len({case.id for case in planted}) == len(planted)
     whole = [(case.recipe, case.size, case.base) for case in cases.planted("full", 1) if case.kind == "lie"]
-    assert sorted(whole) == sorted((item.name, size, base) for item in by_recipe.values() for size in item.sizes for base in item.bases)
+    assert sorted(whole) == sorted(
+        (item.name, *place) for item in by_recipe.values() for place in product(item.sizes, item.bases)
+    )
 
 
 @pytest.mark.parametrize(
