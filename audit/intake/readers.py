@@ -19,7 +19,8 @@ def facts(tree: Tree) -> list[Fact]:
         known: dict[str, str] = {}
         found |= {fact for node in tree.nodes for fact in library_wrapper(tree, node, known)}
     if any(fact.kind == "inherited_reference" for fact in found):
-        filled = {target.name.partition(".")[0] for node in tree.nodes for target in targets(tree, node) if not target.owned}
+        given = [target for node in tree.nodes for target in targets(tree, node) if not isinstance(target.value, ast.Constant)]
+        filled = {target.name.partition(".")[0] for target in given if not target.owned}
         found = {fact for fact in found if fact.kind != "inherited_reference" or _class_of(fact) not in filled}
     return sorted(found, key=lambda fact: (fact.line, fact.kind, fact.detail))
 

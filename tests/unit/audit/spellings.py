@@ -127,6 +127,11 @@ m = load_inline('k', cuda_sources=[base64.b64decode(A)])
     ),
     "inherited_reference": (
         """\
+from reference import Model
+class New(Model): pass
+New.__doc__ = 'fast'
+""",
+        """\
 import reference
 New = type('New', (reference.Model,), {'__doc__': 'fast'})
 """,
