@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PINNED: list[str] = [
     "456eaca66da3dfae0fd4b96f014e95811e5ec22f61e6d6b0683ad335af435406",
     "2345ff6b5b0996fe988c449d8e5ba67dc184083d55e702048a8f9e42ccee7517",
+    "7b0627abfbf695ab3d0384d86b81a2b17f854948f8aee795981a3faf52f29c8c",
 ]
 """The digest when frozen, then that of each correction, oldest first. Only ever append."""
 
