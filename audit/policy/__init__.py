@@ -30,10 +30,40 @@ from audit.policy.measuring import (
 from audit.policy.records import Levers, LogEventPattern, LogPattern, Logs, Profiling, Symbols
 
 __all__ = [
-    "SCHEMA", "Baseline", "ClaimFile", "Claims", "Consequence", "Contention", "Correctness", "Delta", "Device", "Drift",
-    "Harness", "Headline", "Judging", "Keys", "Layout", "Levers", "Lifecycle", "Limits", "Loaded", "LogEventPattern", "LogPattern",
-    "Logs", "Policy", "ProbeFiles", "Profiling", "Requirement", "RowRules", "Series", "Sources", "Symbols", "Text", "Tolerance", "load",
-]  # fmt: skip
+    "SCHEMA",
+    "Baseline",
+    "ClaimFile",
+    "Claims",
+    "Consequence",
+    "Contention",
+    "Correctness",
+    "Delta",
+    "Device",
+    "Drift",
+    "Harness",
+    "Headline",
+    "Judging",
+    "Keys",
+    "Layout",
+    "Levers",
+    "Lifecycle",
+    "Limits",
+    "Loaded",
+    "LogEventPattern",
+    "LogPattern",
+    "Logs",
+    "Policy",
+    "ProbeFiles",
+    "Profiling",
+    "Requirement",
+    "RowRules",
+    "Series",
+    "Sources",
+    "Symbols",
+    "Text",
+    "Tolerance",
+    "load",
+]
 SCHEMA = "countersign.policy/1"  # 1: first form
 Requirement = Literal["always", "own", "declared", "probed", "never"]
 """When a gate's ``unknown`` is a FAIL: always; for our own runs; for our own runs and whatever was declared;
