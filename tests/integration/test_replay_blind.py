@@ -150,7 +150,12 @@ def _as_printed(item: Replayed, *, as_list: bool) -> str:
 def command(*words: str, **more: Any) -> subprocess.Popen[bytes]:
     """The command as a user starts it."""
     argv = [sys.executable, "-m", "workflow", "replay", *words]
-    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heeds_ctrl_c, **more)  # noqa: PLW1509
+
+
+def _heeds_ctrl_c() -> None:
+    """A test runner in the background of a script ignores SIGINT, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def copies(root: Path, count: int) -> list[Path]:
