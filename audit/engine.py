@@ -18,7 +18,7 @@ from audit.evidence import Evidence, Tables
 from audit.gates import seal as seal_gate
 from audit.intake import benches, claims, files, forensics, legs, overlays, probes, profiles, seal, sweep
 from audit.intake.launch import Reader
-from audit.intake.model import Damage, Leg
+from audit.intake.model import Damage, Launch, Leg
 from audit.intake.places import Places
 from audit.policy import Loaded, Policy, load
 from audit.rendering import canonical_json
@@ -49,7 +49,7 @@ def audit_path(
     """
     run_dir, chosen = directory(path), _chosen(policy)
     commission = requests.read(run_dir, (chosen or load()).policy, request_file, scope)
-    manner = Manner((DERIVED,) if commission.derived else ())
+    manner = Manner((DERIVED,) if commission.derived else (), shelf={})
     found = [judge(run_dir, request, chosen, manner) for request in commission.requests]
     return Verdicts(found, as_list=commission.as_list)
 
@@ -91,6 +91,10 @@ class _Read(NamedTuple):
     """Rows of other loads."""
 
 
+Shelf = dict[tuple[Path, str], tuple[Launch, list[Damage]]]
+"""Directory and digest of the policy -> what was read there. Only A/A sets are kept: they serve many requests."""
+
+
 class Manner(NamedTuple):
     """How one audit is made."""
 
@@ -102,6 +106,8 @@ class Manner(NamedTuple):
     """Is asked after the gates, and can only lower."""
     alone: bool = False
     """True: nothing but the two legs is read, whatever lies beside them."""
+    shelf: Shelf | None = None
+    """Launches of A/A sets that were read for an earlier request of the same run."""
 
 
 PLAIN = Manner()
@@ -111,7 +117,7 @@ def judge(run_dir: Path, request: AuditRequest, given: Loaded | None = None, man
     """One audit: intake, questions, gates, decision."""
     loaded = given or policies.choose(None, request.policy)
     policy = loaded.policy
-    read = _read(run_dir, request, policy, alone=manner.alone)
+    read = _read(run_dir, request, loaded, manner)
     evidence = _evidence(request, policy, read, manner.store)
     found, judged = _judge(evidence)
     if judged and manner.second_reader is not None:
@@ -128,7 +134,8 @@ def judge(run_dir: Path, request: AuditRequest, given: Loaded | None = None, man
     return replace(result, input_digest=_digest(request, evidence, read.ledger))
 
 
-def _read(run_dir: Path, request: AuditRequest, policy: Policy, *, alone: bool = False) -> _Read:
+def _read(run_dir: Path, request: AuditRequest, loaded: Loaded, manner: Manner = PLAIN) -> _Read:
+    policy, alone = loaded.policy, manner.alone
     asked_for = files.inside(run_dir, request.eval_dir or ".", "eval_dir")
     other = None if request.cand_dir is None else files.inside(run_dir, request.cand_dir, "cand_dir")
     if request.scope in ("profile", "harness"):
@@ -148,7 +155,7 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy, *, alone: bool =
         if not place.is_dir():
             problems.append(f"A/A set {name!r}: no such directory")
         elif place.relative_to(run_dir).as_posix() not in places:
-            noise.append(_leg(run_dir, place, f"noise{len(noise)}", policy, damage))
+            noise.append(_leg(run_dir, place, f"noise{len(noise)}", policy, damage, (manner.shelf, loaded.digest)))
     parts = [_leg(run_dir, place, role, policy, damage) for role, place in legs.parts(beside).items()]
     third = overlays.third_leg(beside)
     off = None if third is None else _leg(run_dir, third, overlays.OFF, policy, damage)
@@ -174,8 +181,10 @@ def _read(run_dir: Path, request: AuditRequest, policy: Policy, *, alone: bool =
     )
 
 
-def _leg(run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Damage]) -> Leg:
-    """One leg; what is damaged in it is added to ``damage``."""
+def _leg(
+    run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Damage], kept: tuple[Shelf | None, str] = (None, "")
+) -> Leg:
+    """One leg; what is damaged in it is added to ``damage``. ``kept``: a shelf, and the policy's digest to look there by."""
     where = legs.launch_dirs(place, policy)
     launches = []
     for directory in where.launches or ([place] if legs.remains(place, policy) else []):
@@ -183,9 +192,19 @@ def _leg(run_dir: Path, place: Path, role: str, policy: Policy, damage: list[Dam
         if not files.leads_inside(run_dir, directory):
             damage.append(Damage(Source(reader.id), "leads out of the run directory", ("R18",)))
             continue
-        launches.append(reader.read())
-        damage += reader.damage
+        launch, hurt = _launch(reader, directory, *kept)
+        launches.append(launch)
+        damage += hurt
     return Leg(role, files.plain(place.relative_to(run_dir).as_posix()), tuple(launches), where.numbered)
+
+
+def _launch(reader: Reader, directory: Path, shelf: Shelf | None, digest: str) -> tuple[Launch, list[Damage]]:
+    """A launch and what is damaged in it, from the shelf where it stands there."""
+    if shelf is None:
+        return reader.read(), reader.damage
+    if (directory, digest) not in shelf:
+        shelf[directory, digest] = reader.read(), reader.damage
+    return shelf[directory, digest]
 
 
 def _unmeasured(run_dir: Path, sides: dict[str, Leg]) -> list[str]:

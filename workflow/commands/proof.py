@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Mode = Literal["quick", "full"]
 SEED = 20261121
-TIMES: dict[Mode, int] = {"quick": 2, "full": 3}
+TIMES: dict[Mode, int] = {"quick": 2, "full": 2}
 """How often a case is audited to see whether the bytes stay the same."""
 SHARE: dict[Mode, int] = {"quick": 5, "full": 1}
 """Every how manieth case is audited again."""

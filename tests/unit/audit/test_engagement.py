@@ -25,7 +25,7 @@ def evidence(run: Path) -> Evidence:
     """What the gates would see of the run's one request."""
     policy = load().policy
     request = requests.read(run, policy).requests[0]
-    return engine._evidence(request, policy, engine._read(run, request, policy))
+    return engine._evidence(request, policy, engine._read(run, request, load()))
 
 
 def logged(ev: Evidence, cand: Sequence[Line], ref: Sequence[Line] = (), config: Sequence[LogValue] = ()) -> Evidence:

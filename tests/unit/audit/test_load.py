@@ -20,7 +20,7 @@ POLICY = load().policy
 def evidence(root: Path) -> Evidence:
     """What the gates would be given for the first request of a run."""
     request = requests.read(root, POLICY).requests[0]
-    return engine._evidence(request, POLICY, engine._read(root, request, POLICY))
+    return engine._evidence(request, POLICY, engine._read(root, request, load()))
 
 
 def own(root: Path, touch: Callable[[Files], None] | None = None) -> Path:

@@ -358,7 +358,7 @@ def test_many_settings_make_few_records(tmp_path: Path) -> None:
         )
     policy = load().policy
     request = commission(tmp_path, policy).requests[0]
-    records = list(settings.entries(list(_read(tmp_path, request, policy).legs.values()), policy))
+    records = list(settings.entries(list(_read(tmp_path, request, load()).legs.values()), policy))
     assert {item.key for item in records if not item.key.startswith("workload.")} == {"attention_backend"}
     assert len(records) <= 10 * 10
 
@@ -380,8 +380,8 @@ def test_which_file_is_the_log(files: dict[str, str], engine: str | None, tmp_pa
     foreign(tmp_path / "cand", [sglang_row(value, INFO) for value in conditions.CAND])
     for name, text in files.items():
         (tmp_path / "cand" / name).write_text(text)
-    policy = load().policy
-    launch = _read(tmp_path, commission(tmp_path, policy).requests[0], policy).legs["cand"].launches[0]
+    given = load()
+    launch = _read(tmp_path, commission(tmp_path, given.policy).requests[0], given).legs["cand"].launches[0]
     assert (launch.log.engine if launch.log else None) == engine
 
 
@@ -393,8 +393,8 @@ def test_our_own_logs_are_read_too(tmp_path: Path) -> None:
     run.patch("config/c01", {"attn_implementation": "eager"})
     done = run.finish()
     assert audit_path(done)[0].verdict == "PASS"
-    policy = load().policy
-    legs = _read(done, commission(done, policy).requests[0], policy).legs
+    given = load()
+    legs = _read(done, commission(done, given.policy).requests[0], given).legs
     assert all(launch.log is not None for leg in legs.values() for launch in leg.launches)
 
 

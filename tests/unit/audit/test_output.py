@@ -160,7 +160,7 @@ def test_a_gate_that_crashes_is_unknown(tmp_path: Path) -> None:
     run = build(tmp_path, CASES[0])
     request = AuditRequest("patch", cand_dir=LEG)
     policy = load().policy
-    evidence = engine._evidence(request, policy, engine._read(run, request, policy))
+    evidence = engine._evidence(request, policy, engine._read(run, request, load()))
     found = run_gates([Gate("headline", _broken)], evidence)
     assert (found[0].status, found[0].required) == ("unknown", True)
     assert "ZeroDivisionError" in found[0].reason
