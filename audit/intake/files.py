@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import zlib
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -37,10 +38,27 @@ def inside(run_dir: Path, relative: str, what: str) -> Path:
 def leads_inside(run_dir: Path, path: Path) -> bool:
     """True when the path, symbolic links followed, stays below the run directory."""
     try:
-        place, run = os.path.realpath(path), os.path.realpath(run_dir)
+        place, run = _resolved(os.fspath(path)), _resolved(os.fspath(run_dir))
     except (OSError, ValueError):
         return False
     return place == run or place.startswith(run.rstrip(os.sep) + os.sep)
+
+
+def _resolved(path: str) -> str:
+    """``os.path.realpath``; the part of the folder is worked out once, for as long as the name leads to the same folder."""
+    folder, _, name = path.rpartition(os.sep)
+    try:
+        if not folder or name in ("", ".", "..") or stat.S_ISLNK(os.lstat(path).st_mode):
+            return os.path.realpath(path)
+        facts = os.lstat(f"{folder}{os.sep}.")
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return f"{_folder(folder, facts.st_dev, facts.st_ino)}{os.sep}{name}"
+
+
+@lru_cache(maxsize=1024)
+def _folder(folder: str, device: int, inode: int) -> str:  # noqa: ARG001 - device and inode tell another folder of that name
+    return os.path.realpath(folder)
 
 
 def read(run_dir: Path, path: Path, limits: Limits) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from audit.errors import DamageError
 from audit.intake import files, strict
 from audit.intake.launch import SEAL
 from audit.intake.model import Damage, Launch
-from audit.policy import Policy
+from audit.policy import Limits, Policy
 
 LEDGER = "ledger.jsonl"
 SEAL_SCHEMA, LEDGER_SCHEMA = "countersign.seal/1", "countersign.ledger/1"
@@ -68,7 +69,7 @@ def read_ledger(run_dir: Path, folders: Sequence[str], policy: Policy) -> Ledger
         data = files.read(run_dir, path, policy.limits)
     except DamageError as error:
         return Ledger(True, {}, [Damage(Source(LEDGER), error.what, CHANGED, "seal")], [])
-    lines = list(strict.lines(data, policy.limits))
+    lines, broken = _chain(data, policy.limits)
     prefixes = tuple(f"{folder}/" for folder in folders)
     sealed: dict[str, Entry] = {}
     last, digests = -1, []
@@ -87,8 +88,9 @@ def read_ledger(run_dir: Path, folders: Sequence[str], policy: Policy) -> Ledger
             sealed.setdefault(entry.launch_id, entry)
             digests.append(str(line.value.get("digest")))
             last = at
-    broken = _first_break(lines[: last + 1])
-    damage = [] if broken is None else [Damage(Source(LEDGER, None, broken[0]), broken[1], CHANGED, "seal")]
+    damage = []
+    if broken is not None and broken.at <= last:
+        damage.append(Damage(Source(LEDGER, None, broken.line), broken.what, CHANGED, "seal"))
     return Ledger(True, sealed, [*damage, *late], digests)
 
 
@@ -109,22 +111,37 @@ def _sealed(line: strict.Line) -> Entry | None:
     return Entry(line.number, str(body.get("launch_id")), str(body.get("seal_sha256")))
 
 
-def _first_break(lines: list[strict.Line]) -> tuple[int, str] | None:
-    """Line and description of the first break of the hash chain."""
+class _Break(NamedTuple):
+    """The first break of the hash chain: index among the lines, line number, description."""
+
+    at: int
+    line: int
+    what: str
+
+
+@lru_cache(maxsize=1)
+def _chain(data: bytes, limits: Limits) -> tuple[tuple[strict.Line, ...], _Break | None]:
+    """The lines of a ledger and where its chain breaks; kept for the next request on the same bytes."""
+    lines = tuple(strict.lines(data, limits))
+    return lines, _first_break(lines)
+
+
+def _first_break(lines: Sequence[strict.Line]) -> _Break | None:
+    """The first break of the hash chain."""
     previous, keys = GENESIS, set()
     for seq, line in enumerate(lines):
         if line.damage is not None or not isinstance(line.value, dict):
-            return line.number, f"not a ledger line: {line.damage or 'no object'}"
+            return _Break(seq, line.number, f"not a ledger line: {line.damage or 'no object'}")
         record: dict[str, Any] = dict(line.value)
         claimed = record.pop("digest", None)
         text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         if files.sha256(text.encode()) != claimed:
-            return line.number, "the line was altered: its digest does not match its content"
+            return _Break(seq, line.number, "the line was altered: its digest does not match its content")
         if record.get("prev") != previous or record.get("seq") != seq or record.get("schema") != LEDGER_SCHEMA:
-            return line.number, "the hash chain breaks: a line before it was removed, added or replaced"
+            return _Break(seq, line.number, "the hash chain breaks: a line before it was removed, added or replaced")
         key = record.get("key")
         if key in keys:
-            return line.number, f"key {key!r} is recorded twice"
+            return _Break(seq, line.number, f"key {key!r} is recorded twice")
         keys.add(key)
         previous = str(claimed)
     return None
@@ -167,12 +184,15 @@ def _against_files(run_dir: Path, directory: Path, launch: Launch, seal: Seal, p
         if name not in present:
             found.append(Damage(launch.source(name), "the seal lists this file, and it is gone", CHANGED, "seal"))
             continue
+        source = launch.source(name)
         try:
-            data = files.read(run_dir, present[name], policy.limits)
-        except DamageError as error:
-            found.append(Damage(launch.source(name), error.what, error.ids, "seal"))
+            digest = source.sha256 or files.sha256(files.read(run_dir, present[name], policy.limits))
+            size = present[name].stat().st_size
+        except (DamageError, OSError) as error:
+            what, ids = (error.what, error.ids) if isinstance(error, DamageError) else (str(error.strerror), CHANGED)
+            found.append(Damage(source, what, ids, "seal"))
             continue
-        if files.sha256(data) != facts.sha256 or len(data) != facts.bytes:
+        if digest != facts.sha256 or size != facts.bytes:
             found.append(Damage(launch.source(name), "was altered after it was sealed", CHANGED, "seal"))
     extra = sorted(set(present) - set(seal.files) - {SEAL})
     what = "was added after the seal: the seal does not list it"

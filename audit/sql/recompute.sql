@@ -11,12 +11,8 @@ WITH per AS (
 )
 SELECT r.file, r.line, r.launch, r.repeat, p.requested, r.requested, p.completed, r.completed, p.requested - p.completed, r.failed,
        p.tokens_in::DOUBLE, r.tokens_in, p.tokens_out::DOUBLE, r.tokens_out, p.usage_in::DOUBLE, r.usage_in, p.usage_out::DOUBLE, r.usage_out,
-       p.ttft_ms, t.value, p.tpot_ms, o.value, p.e2e_ms, e.value, p.tokens_out / r.duration, r.output_throughput,
-       p.completed / r.duration, q.value, p.last_s, r.duration, p.indices, p.prompts_sha256 = r.prompts_sha256
+       p.ttft_ms, r.ttft_ms, p.tpot_ms, r.tpot_ms, p.e2e_ms, r.e2e_latency_ms, p.tokens_out / r.duration, r.output_throughput,
+       p.completed / r.duration, r.request_throughput, p.last_s, r.duration, p.indices, p.prompts_sha256 = r.prompts_sha256
 FROM rows r
 LEFT JOIN per p ON r.leg = p.leg AND r.launch = p.launch AND r.repeat = p.repeat
-LEFT JOIN points t ON t.leg = r.leg AND t.launch = r.launch AND t.repeat = r.repeat AND t.metric = 'ttft_ms'
-LEFT JOIN points o ON o.leg = r.leg AND o.launch = r.launch AND o.repeat = r.repeat AND o.metric = 'tpot_ms'
-LEFT JOIN points e ON e.leg = r.leg AND e.launch = r.launch AND e.repeat = r.repeat AND e.metric = 'e2e_latency_ms'
-LEFT JOIN points q ON q.leg = r.leg AND q.launch = r.launch AND q.repeat = r.repeat AND q.metric = 'request_throughput'
 WHERE r.usage_in IS NOT NULL ORDER BY r.leg, r.ord, r.repeat;

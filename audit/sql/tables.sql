@@ -3,7 +3,9 @@ CREATE TABLE launches (leg VARCHAR, launch VARCHAR, pair BIGINT, position BIGINT
 CREATE TABLE rows (leg VARCHAR, launch VARCHAR, ord BIGINT, pair BIGINT, repeat BIGINT, file VARCHAR, line BIGINT, duration DOUBLE,
                    completed BIGINT, tokens_in BIGINT, tokens_out BIGINT, output_throughput DOUBLE, requested BIGINT, failed BIGINT,
                    usage_in BIGINT, usage_out BIGINT, start_unix DOUBLE, end_unix DOUBLE, prompts_sha256 VARCHAR,
-                   in_flight DOUBLE, latency_mean_ms DOUBLE, in_flight_limit DOUBLE, recounted BIGINT, fingerprint VARCHAR);
+                   in_flight DOUBLE, latency_mean_ms DOUBLE, in_flight_limit DOUBLE, recounted BIGINT, fingerprint VARCHAR,
+                   request_throughput DOUBLE, input_throughput DOUBLE, total_throughput DOUBLE,
+                   ttft_ms DOUBLE, tpot_ms DOUBLE, e2e_latency_ms DOUBLE);
 CREATE TABLE details (leg VARCHAR, ord BIGINT, idx BIGINT, tokens_in BIGINT, tokens_out BIGINT, ttft_ms DOUBLE, tpot_ms DOUBLE, e2e_ms DOUBLE,
                       gaps_ms DOUBLE[], failed BOOLEAN);
 CREATE TABLE points (leg VARCHAR, launch VARCHAR, ord BIGINT, repeat BIGINT, metric VARCHAR, better VARCHAR, value DOUBLE);

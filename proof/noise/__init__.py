@@ -87,8 +87,8 @@ def _tasks(world: World, budget: Budget, place: str) -> Iterator[Task]:
     if world.meets:
         for noise in simulate.LAUNCH_NOISES:
             yield Task("odds", world.name, (WIN_TIMES * budget.power_pairs, budget.seed, noise))
-    for at, first in enumerate(files.campaigns_for(budget.file_pairs)):
-        yield Task("files", world.name, (budget.seed, at, first, place))
+    for places in files.batches(budget.file_pairs):
+        yield Task("files", world.name, (budget.seed, places, place))
 
 
 def work(task: Task) -> Any:  # noqa: ANN401 - a tally, a table row or an agreement, by kind
@@ -98,7 +98,7 @@ def work(task: Task) -> Any:  # noqa: ANN401 - a tally, a table row or an agreem
     world = worlds.world(task.world)
     kinds: dict[str, Callable[..., Any]] = {
         "false_accepts": simulate.false_accepts, "power": simulate.power, "wins": simulate.wins, "needed": simulate.needed,
-        "odds": simulate.odds, "files": files.agree_one,
+        "odds": simulate.odds, "files": files.agree,
     }  # fmt: skip
     return kinds[task.kind](world, *task.given)
 

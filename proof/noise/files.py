@@ -1,4 +1,4 @@
-"""Holds simulated decisions against whole audits: the same pairs, written as run directories and judged from disk."""
+"""Holds simulated decisions against whole audits: the same pairs, written as run directories and judged by the command."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ SHOWN = 5
 """Disagreements that are put into words."""
 GAINS = (0.0, 0.0, 1.0, 3.0, 6.0, 12.0)
 """True gains, percent, of campaigns in turn: pairs of every outcome."""
-EVERY = 10
-"""One campaign in so many is also judged by the command line, and under the strict policy."""
+BATCH = 10
+"""Campaigns that are given to one command."""
+EVERY = 5
+"""The first campaign of one batch in so many is also judged under the strict policy, and by ``countersign audit``."""
+LIMIT_S = 900
 
 COMMAND = (sys.executable, "-c", "import sys; from workflow.cli import main; sys.exit(main())")
 """The command ``countersign`` of this installation."""
+Json = dict[str, Any]
 
 
 class Agreement(NamedTuple):
@@ -47,67 +51,103 @@ class Agreement(NamedTuple):
 NONE = Agreement(Rate(0, 0), [])
 
 
-def campaigns_for(pairs: int) -> list[int]:
-    """So many pairs as campaigns: how many candidates of each are written."""
-    return [min(DESIGN.candidates, pairs - done) for done in range(0, pairs, DESIGN.candidates)]
+class Place(NamedTuple):
+    """One campaign of a world: its number, and how many of its candidates are written."""
+
+    number: int
+    first: int = DESIGN.candidates
 
 
-def agree_one(world: World, seed: int, place: int, first: int = DESIGN.candidates, folder: str | None = None) -> Agreement:
-    """The first candidates of one campaign: do verdict and outcome agree, pair by pair?
+class Written(NamedTuple):
+    """A campaign on disk, and the pairs it was written from."""
 
-    They are drawn, decided, written below ``folder``, audited and removed. One campaign in ``EVERY`` is also audited by
-    ``countersign audit --format json`` in a process of its own, which must print what the library said, and under the strict
-    policy, which must decide as its simulation does.
+    name: str
+    pairs: Sequence[Pair]
+    run: Path
+
+
+def batches(pairs: int) -> list[list[Place]]:
+    """So many pairs as campaigns, in batches; the last campaign may be written in part."""
+    size = DESIGN.candidates
+    places = [Place(number, min(size, pairs - done)) for number, done in enumerate(range(0, pairs, size))]
+    return [places[at : at + BATCH] for at in range(0, len(places), BATCH)]
+
+
+def agree(world: World, seed: int, places: Sequence[Place], folder: str | None = None) -> Agreement:
+    """A batch of campaigns: do verdict and outcome agree, pair by pair?
+
+    They are drawn, decided, written below ``folder``, judged by ``countersign replay`` and removed.
     """
-    gain = GAINS[place % len(GAINS)]
-    chunk = draw(world, Plan(1, gain), seed_of(world, seed, "files", place))
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        run = campaign(Path(temporary), chunk, 0, first)
-        thorough = (place + zlib.crc32(world.name.encode())) % EVERY == 0
-        return compare(world, chunk.pairs(0)[:first], run, f"campaign {place}", thorough=thorough)
+        written = []
+        for place in places:
+            chunk = draw(world, Plan(1, GAINS[place.number % len(GAINS)]), seed_of(world, seed, "files", place.number))
+            run = campaign(Path(temporary) / f"{place.number:04d}", chunk, 0, place.first)
+            written.append(Written(f"campaign {place.number}", chunk.pairs(0)[: place.first], run))
+        thorough = (places[0].number // BATCH + zlib.crc32(world.name.encode())) % EVERY == 0
+        return compare(world, written, thorough=thorough)
 
 
-def compare(world: World, pairs: Sequence[Pair], run: Path, name: str, *, thorough: bool) -> Agreement:
-    """Decisions on these pairs against the audit of a run directory; ``thorough`` asks the command and the strict policy too."""
-    from audit import as_plain, audit_path
+def compare(world: World, written: Sequence[Written], *, thorough: bool) -> Agreement:
+    """Decisions on these pairs against what the command says of their campaigns.
 
-    def simulated(*, strict: bool) -> list[Decision]:
-        return [judge(pair, world, DESIGN.alpha_per_look, strict=strict).decision for pair in pairs]
+    ``thorough``: the first of them is judged under the strict policy too, which must decide as its simulation does, and by
+    ``countersign audit``, which must say what ``replay`` said.
+    """
+    found = replayed([item.run for item in written])
+    whole = NONE
+    for at, item in enumerate(written):
+        readings = [("replay", _simulated(world, item.pairs, strict=False), found[at])]
+        printed = found[at]
+        if thorough and at == 0:
+            (strictly,) = replayed([item.run], "strict")
+            readings.append(("replay under the strict policy", _simulated(world, item.pairs, strict=True), strictly))
+            printed = audited(item.run)
+        whole = whole + _agreement(f"{world.name}, {item.name}", readings, printed)
+    return whole
 
-    found = printed = [as_plain(item) for item in audit_path(run)]
-    readings = [("audit", simulated(strict=False), found)]
-    if thorough:
-        by_strict = [as_plain(item) for item in audit_path(run, "strict")]
-        readings.append(("audit under the strict policy", simulated(strict=True), by_strict))
-        printed = by_command(run)
+
+def _simulated(world: World, pairs: Sequence[Pair], *, strict: bool) -> list[Decision]:
+    return [judge(pair, world, DESIGN.alpha_per_look, strict=strict).decision for pair in pairs]
+
+
+def _agreement(name: str, readings: Sequence[tuple[str, list[Decision], list[Json]]], printed: Sequence[Json]) -> Agreement:
+    """One campaign, pair by pair, by every reading; ``printed`` must be what the first reading found."""
     words = []
-    for at in range(len(pairs)):
+    count = len(readings[0][1])
+    for at in range(count):
         wrong = [
             f"simulated {want[at].verdict}/{want[at].outcome}, {reader} says {item[at]['verdict']}/{item[at]['outcome']} "
             f"({' '.join(item[at]['reasons'])[:120]})"
             for reader, want, item in readings
             if (item[at]["verdict"], item[at]["outcome"]) != (want[at].verdict, want[at].outcome)
         ]
-        if printed[at] != found[at]:
-            wrong.append("the command line prints another verdict than the library returns")
+        if printed[at] != readings[0][2][at]:
+            wrong.append("countersign audit prints another verdict than countersign replay")
         if wrong:
-            words.append(f"{world.name}, {name}, candidate {at + 1}: {'; '.join(wrong)}")
-    return Agreement(Rate(len(pairs) - len(words), len(pairs)), words[:SHOWN])
+            words.append(f"{name}, candidate {at + 1}: {'; '.join(wrong)}")
+    return Agreement(Rate(count - len(words), count), words[:SHOWN])
 
 
-def by_command(run: Path) -> list[dict[str, Any]]:
+def replayed(runs: Sequence[Path], policy: str = "default") -> list[list[Json]]:
+    """What ``countersign replay`` says of each run, in their order. Raises RuntimeError when it could not judge one."""
+    paths = [str(run) for run in runs]
+    page = _command(["replay", *paths, "--jobs", "1", "--policy", policy, "--format", "json"])
+    said = {Path(item["run"]).name: item for item in page["runs"]}
+    lost = [item["error"]["message"] for item in page["runs"] if item["error"]]
+    if lost or len(said) != len(runs):
+        raise RuntimeError(f"countersign replay judged {len(said) - len(lost)} of {len(runs)} campaigns: {' '.join(lost)[:300]}")
+    return [said[run.name]["verdicts"] for run in runs]
+
+
+def audited(run: Path) -> list[Json]:
     """What ``countersign audit RUN --format json`` prints. Raises RuntimeError when it judged nothing."""
-    command = [*COMMAND, "audit", str(run), "--format", "json", "--fail-on", "never"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    if done.returncode != 0:
-        raise RuntimeError(f"countersign audit ended with {done.returncode}: {done.stderr[-300:]}")
-    found = json.loads(done.stdout)
+    found = _command(["audit", str(run), "--format", "json", "--fail-on", "never"])
     return found if isinstance(found, list) else [found]
 
 
-def agree(world: World, pairs: int, seed: int, folder: Path | None = None) -> Agreement:
-    """So many pairs of a world, in this process."""
-    whole = NONE
-    for place, first in enumerate(campaigns_for(pairs)):
-        whole = whole + agree_one(world, seed, place, first, None if folder is None else str(folder))
-    return whole
+def _command(words: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON value
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    if done.returncode != 0:
+        raise RuntimeError(f"countersign {words[0]} ended with {done.returncode}: {done.stderr[-300:]}")
+    return json.loads(done.stdout)

@@ -20,7 +20,7 @@ SEED = 11
 @pytest.mark.parametrize("world", worlds(), ids=lambda item: item.name)
 def test_a_few_pairs_of_every_world_agree(world: World) -> None:
     """Verdict and outcome, pair by pair, of a true gain of 3 %."""
-    found = files.agree_one(world, SEED, 3, 2)
+    found = files.agree(world, SEED, [files.Place(3, 2)])
     assert found.agreed == Rate(2, 2), found.disagreements
 
 
@@ -37,8 +37,8 @@ def test_every_outcome_agrees_under_both_policies_and_from_the_command_line(tmp_
             break
     else:
         pytest.fail("no such campaign among four hundred")
-    run = campaign(tmp_path, chunk, 0, len(pairs))
-    found = files.compare(drifting, pairs, run, "all outcomes", thorough=True)
+    run = campaign(tmp_path / "0000", chunk, 0, len(pairs))
+    found = files.compare(drifting, [files.Written("all outcomes", pairs, run)], thorough=True)
     assert found.agreed == Rate(6, 6), found.disagreements
 
 
@@ -46,8 +46,9 @@ def test_a_disagreement_is_found_and_put_into_words(tmp_path: Path) -> None:
     """Rows of gains, decisions about none: every pair is told apart."""
     gains = draw(QUIET, Plan(1, 12.0), seed_of(QUIET, SEED, "one", 0))
     none = draw(QUIET, Plan(1), seed_of(QUIET, SEED, "two", 0)).pairs(0)[:2]
-    found = files.compare(QUIET, none, campaign(tmp_path, gains, 0, 2), "mixed up", thorough=False)
-    assert found.agreed == Rate(0, 2) and len(found.disagreements) == 2 and "audit says PASS/proven" in found.disagreements[0]
+    written = files.Written("mixed up", none, campaign(tmp_path / "0000", gains, 0, 2))
+    found = files.compare(QUIET, [written], thorough=False)
+    assert found.agreed == Rate(0, 2) and len(found.disagreements) == 2 and "replay says PASS/proven" in found.disagreements[0]
 
 
 def test_a_written_campaign_is_whole_and_undamaged(tmp_path: Path) -> None:
@@ -60,12 +61,21 @@ def test_a_written_campaign_is_whole_and_undamaged(tmp_path: Path) -> None:
     assert verdict.launches.noise == [DESIGN.aa]
 
 
-def test_pairs_are_spread_over_whole_campaigns() -> None:
+def test_pairs_are_spread_over_batches_of_whole_campaigns() -> None:
     """As many as asked, the last campaign in part."""
-    assert files.campaigns_for(45) == [20, 20, 5] and files.campaigns_for(2) == [2] and files.campaigns_for(0) == []
+    assert files.batches(45) == [[files.Place(0, 20), files.Place(1, 20), files.Place(2, 5)]] and files.batches(0) == []
+    assert [len(batch) for batch in files.batches(2_000)] == [10] * 10 and files.batches(2_000)[1][0] == files.Place(10, 20)
 
 
-def test_agree_counts_pairs_over_campaigns(tmp_path: Path) -> None:
-    """What the brief report calls ``agreed``."""
-    found = files.agree(QUIET, 2, SEED, tmp_path)
-    assert found.agreed == Rate(2, 2) and not found.disagreements and not list(tmp_path.iterdir())
+def test_a_batch_is_judged_by_one_command_and_leaves_nothing(tmp_path: Path) -> None:
+    """Campaigns of one batch keep apart, in their order."""
+    found = files.agree(QUIET, SEED, [files.Place(7, 2), files.Place(3, 1)], str(tmp_path))
+    assert found.agreed == Rate(3, 3) and not found.disagreements and not list(tmp_path.iterdir())
+
+
+def test_a_campaign_that_cannot_be_judged_is_no_agreement(tmp_path: Path) -> None:
+    """An error of the command is raised, never counted."""
+    (tmp_path / "0000").mkdir()
+    (tmp_path / "0000" / "audit_request.json").write_text("{")
+    with pytest.raises(RuntimeError, match="countersign replay"):
+        files.replayed([tmp_path / "0000"])
