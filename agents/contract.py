@@ -24,6 +24,26 @@ class LeverView(_Frozen):
     """One sentence: what it does and what it may cost."""
 
 
+class OpView(_Frozen):
+    """One operation that the profile routed to the kernel track."""
+
+    op: str
+    share_pct: float
+    """Share of the profiled time, percent, corrected by the auditor where there is one."""
+    ceiling_pct: float
+    """What the whole can gain at most, percent, if the operation took no time at all (Amdahl)."""
+    reason: str
+
+
+class OverlayView(_Frozen):
+    """One overlay of the catalogue: code that takes the place of one function of the served model."""
+
+    name: str
+    op: str
+    """The operation that it replaces."""
+    summary: str
+
+
 class Feedback(_Frozen):
     """What became of an earlier proposal, in the words of whoever decided."""
 
@@ -39,11 +59,15 @@ class Feedback(_Frozen):
 
 
 class CampaignView(_Frozen):
-    """All a config tuner may know: declared levers, what is banked, what was decided. No seeds, prompts or paths."""
+    """All a producer may know: levers, routed operations, what is banked, what was decided. No seeds, prompts or paths."""
 
     levers: list[LeverView]
+    ops: list[OpView] = Field(default_factory=list)
+    """Routed operations, largest share first."""
+    overlays: list[OverlayView] = Field(default_factory=list)
+    """The catalogue, in the order in which it is to be tried."""
     banked: list[str]
-    """Lever names in force, oldest first."""
+    """Names of levers and overlays in force, oldest first."""
     history: list[Feedback]
     attempt: int = 1
     """1 for a fresh direction; above 1 the last history entry is the one to fix."""
@@ -55,6 +79,8 @@ class Proposal(_Frozen):
     lever: str
     flags: dict[str, Scalar]
     env: dict[str, str] = Field(default_factory=dict)
+    overlay: str | None = None
+    """Name of an overlay of the catalogue; then ``lever`` is its name and flags and env are empty."""
     what: str
     """The claim, one line."""
     why: str

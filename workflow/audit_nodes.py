@@ -39,6 +39,13 @@ class AuditNodes:
             ctx.sink.say("baseline: the campaign goes on with the measured band, marked")
         return {"measure_again": again}
 
+    def audit_profile(self, state: State) -> State:
+        """Judge the newest profile, where one could be taken."""
+        name = f"profile-{state['profiles']}"
+        if self._ctx.ledger.get(f"request/{name}") is not None:
+            self._judge(name)
+        return {}
+
     def audit_patch(self, state: State) -> State:
         """Judge the proposal that was just measured."""
         self._judge(state["short_name"])

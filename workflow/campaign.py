@@ -16,6 +16,7 @@ from workflow.canonical import pretty, write_atomic
 from workflow.config import CampaignConfig
 from workflow.context import Context, Sink, config_digest, levers_to_try
 from workflow.errors import EvidenceError, InfrastructureError, UsageError
+from workflow.kernels import overlays_to_try
 from workflow.ledger import Ledger
 from workflow.log import open_log
 from workflow.measure.execute import Bench
@@ -82,6 +83,7 @@ def check(config: CampaignConfig) -> None:
     engine = get_engine(config.engine)
     validate_settings(engine, config.flags, config.env)
     levers_to_try(config, engine)
+    overlays_to_try(config, engine)
 
 
 def run(config: CampaignConfig, services: Services, out: Path, campaign_id: str | None = None) -> Outcome:

@@ -79,6 +79,13 @@ class CampaignConfig(_Frozen):
     levers: tuple[str, ...] | None = None
     """Levers to try, in this order; null: every lever the engine declares."""
     max_candidates: Annotated[int, Field(ge=0, le=100)] = 4
+    """Most levers that are tried."""
+    profile: bool = True
+    """Profile the served model before anything is tried and after every bank; without it no overlay is tried."""
+    overlays: tuple[str, ...] | None = None
+    """Overlays of the catalogue to try, in this order, where the profile routes their operation; null: all that fit here."""
+    max_overlays: Annotated[int, Field(ge=0, le=100)] = 1
+    """Most overlays that are tried."""
     use_auditor: bool = False
     auditor_max_remeasure: Annotated[int, Field(ge=0, le=5)] = 1
     auditor_max_fix: Annotated[int, Field(ge=0, le=5)] = 1
@@ -90,7 +97,13 @@ class CampaignConfig(_Frozen):
     @property
     def alpha_per_look(self) -> float:
         """The error budget of one look, fixed before the first claim (design: Noise, launches, odds)."""
-        return self.alpha / (max(self.max_candidates, 1) * (1 + self.auditor_max_fix))
+        return self.alpha / self.looks_planned
+
+    @property
+    def looks_planned(self) -> int:
+        """Looks that the error budget is divided by: every attempt at every lever and overlay."""
+        tried = self.max_candidates + (self.max_overlays if self.profile else 0)
+        return max(tried, 1) * (1 + self.auditor_max_fix)
 
 
 class _StrictLoader(yaml.SafeLoader):

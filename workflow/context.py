@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workflow.canonical import digest
 from workflow.config import CampaignConfig
-from workflow.errors import ConfigError
+from workflow.errors import ConfigError, EvidenceError
 from workflow.figures import leg_figures
 from workflow.ledger import Ledger
 from workflow.measure.execute import Bench
 from workflow.measure.plan import Plan
 from workflow.measure.types import Leg, Scalar, Settings, Workload
-from workflow.serving import Engine, Lever, lever, validate_settings
+from workflow.serving import Engine, Lever, lever, overlay, validate_settings
+from workflow.serving.overlay import Overlay
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -69,11 +70,15 @@ class Context:
     @property
     def in_force(self) -> Settings:
         """The baseline with every banked change, in the order they were banked."""
-        flags, env = dict(self.config.flags), dict(self.config.env)
+        return self.without(None)
+
+    def without(self, left_out: str | None) -> Settings:
+        """The baseline with every banked change but the one of that short name. Raises EvidenceError on an altered overlay."""
+        found = self.plain
         for entry in self.ledger.of_kind("bank"):
-            flags |= entry.body["flags"]
-            env |= entry.body["env"]
-        return Settings(flags, env)
+            if entry.body["short_name"] != left_out:
+                found = changed(self, found, entry.body)
+        return found
 
     def in_force_tok_s(self, baseline_sets: int) -> float | None:
         """Sealed median of the configuration in force: of the newest banked A/B, else of the newest A/A set."""
@@ -84,15 +89,54 @@ class Context:
 
     def plan(self, folder: str, legs: dict[Leg, Settings], launches: int, known_tok_s: float) -> Plan:
         """A plan with this campaign's load; ``known_tok_s`` (0.0: nothing known) helps to size the repeats."""
-        load, measure = self.config.workload, self.config.measure
-        workload = Workload(
+        measure = self.config.measure
+        return Plan(folder, legs, launches, measure.repeats, self.workload(), known_tok_s, measure.min_repeat_s)
+
+    def workload(self) -> Workload:
+        """This campaign's load."""
+        load = self.config.workload
+        return Workload(
             concurrency=load.concurrency,
             output_len=load.output_len,
             requests_per_repeat=load.requests_per_repeat,
             warmup_requests=load.warmup_requests,
             request_timeout_s=load.request_timeout_s,
         )
-        return Plan(folder, legs, launches, measure.repeats, workload, known_tok_s, measure.min_repeat_s)
+
+
+def changed(ctx: Context, base: Settings, body: Mapping[str, Any]) -> Settings:
+    """Settings with one ledgered change on top. Raises EvidenceError when its overlay is not what the ledger says."""
+    overlays = base.overlays
+    if body.get("overlay"):
+        overlays = (*overlays, installed(ctx, body["overlay"]))
+    return Settings({**base.flags, **body["flags"]}, {**base.env, **body["env"]}, overlays)
+
+
+def installed(ctx: Context, told: Mapping[str, Any]) -> Overlay:
+    """The overlay that a ledgered proposal names, from its folder in the run."""
+    found = overlay.read(ctx.run_dir / str(told["dir"]))
+    if found.sha256 != told["sha256"]:
+        raise EvidenceError(
+            f"{told['dir']}: the overlay was altered after it was proposed", "Restore it, or start a new campaign."
+        )
+    return found
+
+
+def final_legs(ctx: Context) -> dict[Leg, Settings]:
+    """The legs of the final comparison: true baseline, everything banked, and with several parts everything without each."""
+    legs: dict[Leg, Settings] = {"ref": ctx.plain, "cand": ctx.in_force}
+    banked = ctx.ledger.of_kind("bank")
+    if len(banked) > 1:
+        for entry in banked:
+            proposal = ctx.ledger.get(f"proposal/{entry.body['short_name']}")
+            part = str(proposal.body["lever"]) if proposal else str(entry.body["short_name"])
+            legs[f"without_{part}"] = ctx.without(str(entry.body["short_name"]))
+    return legs
+
+
+def profile_dir(number: int) -> str:
+    """Directory of the n-th profile, counted from 1."""
+    return f"profile/round_{number}"
 
 
 def baseline_dir(number: int) -> str:
@@ -126,10 +170,11 @@ class _Absent:
     """Stands for a flag that is not given; equal to nothing."""
 
 
-def change_digest(flags: dict[str, Scalar], env: dict[str, str]) -> str:
-    """Digest of a change, blind to key order and to white space around text."""
+def change_digest(flags: dict[str, Scalar], env: dict[str, str], overlay_sha256: str | None = None) -> str:
+    """Digest of a change, blind to key order and to white space around text; of an overlay its files count."""
     plain: dict[str, Any] = {key.strip(): value.strip() if isinstance(value, str) else value for key, value in flags.items()}
-    return digest({"flags": plain, "env": {key.strip(): value.strip() for key, value in env.items()}})
+    whole: dict[str, Any] = {"flags": plain, "env": {key.strip(): value.strip() for key, value in env.items()}}
+    return digest(whole if overlay_sha256 is None else {**whole, "overlay": overlay_sha256})
 
 
 def check_change(ctx: Context, name: str, flags: dict[str, Scalar], env: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import workflow.checkpoint  # noqa: F401 - sets the strict mode that langgraph reads when it is imported
@@ -34,27 +35,38 @@ def build_graph(ctx: Context, saver: BaseCheckpointSaver[Any]) -> Graph:
     graph.add_edge(START, "setup")
     graph.add_edge("setup", "baseline")
     graph.add_conditional_edges("propose", routing.after_propose)
-    for decided in ("bank", "drop"):
-        graph.add_edge(decided, "propose")
+    start = "profile" if ctx.config.profile else "propose"
+    graph.add_edge("bank", start)
+    graph.add_edge("drop", "propose")
     graph.add_edge("report", END)
+    if ctx.config.profile:
+        for node in (nodes.profile, nodes.route):
+            _add(graph, ctx, node)
+        graph.add_edge("route", "propose")
     if ctx.config.use_auditor:
-        _with_auditor(graph, ctx, nodes)
+        _with_auditor(graph, ctx, nodes, start)
     else:
-        graph.add_edge("baseline", "propose")
+        graph.add_edge("baseline", start)
+        if ctx.config.profile:
+            graph.add_edge("profile", "route")
         graph.add_edge("measure", "decide")
         graph.add_conditional_edges("decide", routing.after_decide, ["bank", "drop"])
         graph.add_edge("final", "report")
     return graph.compile(checkpointer=saver, name="campaign")
 
 
-def _with_auditor(graph: StateGraph[State, None, State, State], ctx: Context, nodes: Nodes) -> None:
+def _with_auditor(graph: StateGraph[State, None, State, State], ctx: Context, nodes: Nodes, start: str) -> None:
     from workflow.audit_nodes import AuditNodes
 
     auditor = AuditNodes(ctx)
     for node in (nodes.fix, auditor.audit_baseline, auditor.audit_patch, auditor.audit_final):
         _add(graph, ctx, node)
     graph.add_edge("baseline", "audit_baseline")
-    graph.add_conditional_edges("audit_baseline", routing.after_audit_baseline)
+    graph.add_conditional_edges("audit_baseline", partial(routing.after_audit_baseline, then=start), ["baseline", start])
+    if ctx.config.profile:
+        _add(graph, ctx, auditor.audit_profile)
+        graph.add_edge("profile", "audit_profile")
+        graph.add_edge("audit_profile", "route")
     graph.add_edge("measure", "audit_patch")
     graph.add_edge("audit_patch", "decide")
     graph.add_conditional_edges("decide", routing.after_decide, ["bank", "fix", "drop"])

@@ -31,6 +31,8 @@ class Tried:
     lever: str
     flags: dict[str, Any]
     env: dict[str, str]
+    overlay: dict[str, Any] | None
+    """``{dir, name, op, target, entry, sha256}`` of an overlay; None for a lever."""
     digest: str
     why: str
     decided: Decided
@@ -105,6 +107,7 @@ def _tried(run_dir: Path, ledger: Ledger, band_pct: float, name: str, judged: di
         lever=str(body["lever"]),
         flags=dict(body["flags"]),
         env=dict(body["env"]),
+        overlay=dict(body["overlay"]) if body.get("overlay") else None,
         digest=str(body["digest"]),
         why=str(body["why"]),
         decided=decided,

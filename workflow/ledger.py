@@ -20,7 +20,19 @@ SCHEMA = "countersign.ledger/1"  # 1: first form
 GENESIS = "0" * 64
 
 Kind = Literal[
-    "campaign_created", "proposal", "plan", "pair", "sealed", "set_aside", "request", "verdict", "bank", "drop", "finished"
+    "campaign_created",
+    "profile",
+    "route",
+    "proposal",
+    "plan",
+    "pair",
+    "sealed",
+    "set_aside",
+    "request",
+    "verdict",
+    "bank",
+    "drop",
+    "finished",
 ]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from workflow import requests
 from workflow.budget import is_spent
-from workflow.context import Context, baseline_dir, config_digest
+from workflow.context import Context, baseline_dir, changed, config_digest, final_legs
 from workflow.errors import EvidenceError
 from workflow.figures import LegFigures, delta_pct, leg_figures, plain_rule
 from workflow.measure.execute import execute
 from workflow.measure.plan import Plan
-from workflow.measure.types import Settings
+from workflow.measure.types import Leg, Settings
+from workflow.profiled import profile_round, route_round
 from workflow.proposing import drop, next_proposal, proposal_of
 from workflow.routing import judge
 from workflow.state import State
@@ -45,6 +48,17 @@ class Nodes:
         ctx.sink.say(f"{folder}: baseline median {median:.1f} tok/s" if median else f"{folder}: no row")
         return {"baseline_sets": number, "measure_again": False}
 
+    def profile(self, state: State) -> State:
+        """Profile what is in force; a profile that fails is told and leaves the kernel track without work."""
+        number = state["profiles"] + 1
+        profile_round(self._ctx, number)
+        return {"profiles": number}
+
+    def route(self, state: State) -> State:
+        """Send the operations of the newest profile to the kernel track, by corrected shares where an auditor gave them."""
+        route_round(self._ctx, state["profiles"])
+        return {}
+
     def propose(self, state: State) -> State:
         """Ask the producer for the next change and freeze its answer, or say why there is none."""
         ctx = self._ctx
@@ -57,9 +71,12 @@ class Nodes:
         ctx, name = self._ctx, state["short_name"]
         body = proposal_of(self._ctx, name).body
         ref = ctx.in_force
-        cand = Settings({**ref.flags, **body["flags"]}, {**ref.env, **body["env"]})
+        cand = changed(ctx, ref, body)
+        legs: dict[Leg, Settings] = {"ref": ref, "cand": cand}
+        if body.get("overlay"):
+            legs["off"] = replace(cand, overlays=(*cand.overlays[:-1], cand.overlays[-1].off()))
         known = ctx.in_force_tok_s(state["baseline_sets"]) or 0.0
-        self._run(ctx.plan(f"config/{name}", {"ref": ref, "cand": cand}, ctx.config.measure.launches, known))
+        self._run(ctx.plan(f"config/{name}", legs, ctx.config.measure.launches, known))
         what = f"{body['lever']} raises output throughput"
         requests.commission(ctx, requests.for_patch(ctx, name, what, state["baseline_sets"]))
         return {}
@@ -85,6 +102,7 @@ class Nodes:
             "short_name": name,
             "flags": body["flags"],
             "env": body["env"],
+            **({"overlay": body["overlay"]} if body.get("overlay") else {}),
             "median_tok_s": cand.median,
             "verdict_sha256": word.body["verdict_sha256"] if word else None,
             "audited": word is not None,
@@ -112,7 +130,7 @@ class Nodes:
         return {"short_name": "", "attempt": 1}
 
     def final(self, state: State) -> State:
-        """Measure everything banked, together, against the true baseline; nothing when nothing was banked."""
+        """Measure everything banked against the true baseline, and without each part; nothing when nothing was banked."""
         ctx = self._ctx
         if not ctx.ledger.of_kind("bank"):
             ctx.sink.say("final: skipped, nothing was banked")
@@ -121,7 +139,7 @@ class Nodes:
             ctx.sink.say("final: skipped, the time budget is used up")
             return {"final_measured": False}
         known = ctx.in_force_tok_s(state["baseline_sets"]) or 0.0
-        self._run(ctx.plan("final", {"ref": ctx.plain, "cand": ctx.in_force}, ctx.config.measure.final_launches, known))
+        self._run(ctx.plan("final", final_legs(ctx), ctx.config.measure.final_launches, known))
         base = leg_figures(ctx.run_dir, ctx.ledger, baseline_dir(state["baseline_sets"])).median
         requests.commission(ctx, requests.for_final(ctx, state["baseline_sets"], base))
         return {"final_measured": True}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from agents import Proposal, config_tuner
+from agents import CampaignView, Proposal, config_tuner, kernel_integrator
 from workflow.budget import holds_another
 from workflow.context import Context, change_digest, check_change
 from workflow.errors import ConfigError, EvidenceError
 from workflow.history import Tried, parse_name, short_name, tried, write_claim
+from workflow.kernels import overlays_to_try, put_into_run
 from workflow.ledger import Entry
 from workflow.state import Stopped
 from workflow.views import campaign_view
@@ -43,16 +44,14 @@ def next_proposal(ctx: Context, attempt: int, spent_s: float) -> Answer:
             attempt = 1
             continue
         direction = max((item.direction for item in story), default=0) + (attempt == 1)
-        if direction > ctx.config.max_candidates:
-            return Answer("", "candidates")
-        proposal = config_tuner(campaign_view(ctx, story, attempt))
+        proposal = _ask(ctx, story, attempt)
         if proposal is None and attempt > 1:
             _give_up(ctx, story, "its producer had no fix to offer")
             attempt = 1
             continue
         if proposal is None:
-            return Answer("", "levers")
-        if not holds_another(ctx, spent_s):
+            return Answer("", "candidates" if _bounded(ctx, story) else "levers")
+        if not holds_another(ctx, spent_s, 3 if proposal.overlay else 2):
             ctx.sink.say(
                 f"sweep: {ctx.config.wall_minutes:g} min would not hold another candidate ({spent_s / 60:.1f} min spent)"
             )
@@ -68,10 +67,42 @@ def next_proposal(ctx: Context, attempt: int, spent_s: float) -> Answer:
         _freeze(ctx, short_name(direction, proposal.lever, attempt), proposal)
 
 
+def _ask(ctx: Context, story: list[Tried], attempt: int) -> Proposal | None:
+    """The producer whose turn it is: of a fix the one that made the proposal, else the sweep first, then the kernel track."""
+    view: CampaignView = campaign_view(ctx, story, attempt)
+    if attempt > 1:
+        return kernel_integrator(view) if story[-1].overlay else config_tuner(view)
+    found = config_tuner(view) if _directions(story, overlays=False) < ctx.config.max_candidates else None
+    if found is None and _directions(story, overlays=True) < ctx.config.max_overlays:
+        found = kernel_integrator(view)
+    return found
+
+
+def _directions(story: list[Tried], *, overlays: bool) -> int:
+    return len({item.direction for item in story if bool(item.overlay) == overlays})
+
+
+def _bounded(ctx: Context, story: list[Tried]) -> bool:
+    """True when a bound on candidates, and not the lack of ideas, ended the search."""
+    sweep = _directions(story, overlays=False) >= ctx.config.max_candidates
+    return sweep or 0 < ctx.config.max_overlays <= _directions(story, overlays=True)
+
+
 def _check(ctx: Context, proposal: Proposal, story: list[Tried]) -> None:
-    check_change(ctx, proposal.lever, proposal.flags, proposal.env)
+    if proposal.overlay is not None:
+        _check_overlay(ctx, proposal)
+    else:
+        check_change(ctx, proposal.lever, proposal.flags, proposal.env)
     if any(item.decided == "banked" and item.lever == proposal.lever for item in story):
         raise ConfigError(f"lever {proposal.lever!r} is in force already", "Propose a lever that is not banked.")
+
+
+def _check_overlay(ctx: Context, proposal: Proposal) -> None:
+    """Raise ConfigError unless the proposal is exactly one overlay of this campaign's catalogue."""
+    if proposal.overlay not in {item.name for item in overlays_to_try(ctx.config, ctx.engine)}:
+        raise ConfigError(f"overlay {proposal.overlay!r} is not one of this campaign's overlays", "Propose one of the catalogue.")
+    if proposal.lever != proposal.overlay or proposal.flags or proposal.env:
+        raise ConfigError(f"overlay {proposal.overlay!r} comes with settings", "Propose the overlay alone: one change at a time.")
 
 
 def _refuted(story: list[Tried], mark: str) -> str | None:
@@ -80,7 +111,8 @@ def _refuted(story: list[Tried], mark: str) -> str | None:
 
 
 def _freeze(ctx: Context, name: str, proposal: Proposal) -> None:
-    mark = change_digest(proposal.flags, proposal.env)
+    told = _overlay(ctx, name, proposal)
+    mark = change_digest(proposal.flags, proposal.env, told["sha256"] if told else None)
     write_claim(ctx.run_dir, name, {**proposal.model_dump(mode="json"), "digest": mark})
     body = {
         "short_name": name,
@@ -89,9 +121,18 @@ def _freeze(ctx: Context, name: str, proposal: Proposal) -> None:
         "env": proposal.env,
         "digest": mark,
         "why": proposal.why,
+        **({"overlay": told} if told else {}),
     }
     ctx.ledger.append("proposal", f"proposal/{name}", body)
     ctx.sink.say(f"{name}: {proposal.why}")
+
+
+def _overlay(ctx: Context, name: str, proposal: Proposal) -> dict[str, Any] | None:
+    """The overlay of a proposal as a folder of the run; None for a lever."""
+    if proposal.overlay is None:
+        return None
+    chosen = next(item for item in overlays_to_try(ctx.config, ctx.engine) if item.name == proposal.overlay)
+    return put_into_run(ctx, name, chosen)
 
 
 def _give_up(ctx: Context, story: list[Tried], reason: str) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from workflow.canonical import digest, pretty, write_atomic
-from workflow.context import Context, baseline_dir
+from workflow.context import Context, baseline_dir, profile_dir
 from workflow.errors import EvidenceError
 
 SCHEMA = "countersign.request/1"  # 1: first form
@@ -60,9 +60,25 @@ def for_baseline(ctx: Context, number: int) -> dict[str, Any]:
     }
 
 
+def for_profile(ctx: Context, number: int) -> dict[str, Any]:
+    """The commission for the n-th profile, counted from 1."""
+    return {
+        **_common(ctx, f"profile-{number}", "where the time goes", 0),
+        "scope": "profile",
+        "eval_dir": profile_dir(number),
+        "cand_dir": None,
+        "baseline_throughput": None,
+        "planned": None,
+        "change": None,
+        "accepted": [],
+        "noise_dirs": [],
+    }
+
+
 def change_of(body: Any) -> dict[str, Any]:  # noqa: ANN401 - a ledger body
     """A change as a request names it, from a ledgered proposal."""
-    return {"lever": body["lever"], "flags": body["flags"], "env": body["env"], "overlay": []}
+    told = body.get("overlay")
+    return {"lever": body["lever"], "flags": body["flags"], "env": body["env"], "overlay": [told["dir"]] if told else []}
 
 
 def for_patch(ctx: Context, name: str, what: str, baseline_sets: int) -> dict[str, Any]:

@@ -13,9 +13,9 @@ SENT_BACK = frozenset({"underpowered", "not_measured", "evidence_damaged"})
 """Outcomes that say nothing final about the change; ``refuted`` is final and never sent back."""
 
 
-def after_audit_baseline(state: State) -> Literal["baseline", "propose"]:
-    """A whole new A/A set when the baseline producer asked for one (the node has checked the bound)."""
-    return "baseline" if state["measure_again"] else "propose"
+def after_audit_baseline(state: State, then: str) -> str:
+    """A whole new A/A set when the baseline producer asked for one (the node has checked the bound), else ``then``."""
+    return "baseline" if state["measure_again"] else then
 
 
 def after_propose(state: State) -> Literal["measure", "final"]:
@@ -49,9 +49,12 @@ def judge(verdict: str, outcome: str, attempt: int, max_fix: int) -> Decision:
 def step_bound(config: CampaignConfig) -> int:
     """Most node executions a campaign of this configuration can take, for every sequence of verdicts.
 
-    Setup; a set and its audit for the first baseline and each re-measure; propose, measure, audit, decide and its
-    consequence for each attempt of each direction; the last propose; final, its audit, the report.
+    Setup; a set and its audit for the first baseline and each re-measure; profile, its audit and the route at first and
+    after each direction, which may be banked; propose, measure, audit, decide and its consequence for each attempt of
+    each direction; the last propose; final, its audit, the report.
     """
     baselines = 2 * (1 + config.auditor_max_remeasure)
-    attempts = 5 * config.max_candidates * (1 + config.auditor_max_fix)
-    return 1 + baselines + attempts + 1 + 3
+    directions = config.max_candidates + (config.max_overlays if config.profile else 0)
+    attempts = 5 * directions * (1 + config.auditor_max_fix)
+    profiles = 3 * (1 + directions) if config.profile else 0
+    return 1 + baselines + profiles + attempts + 1 + 3

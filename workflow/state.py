@@ -29,6 +29,8 @@ class State(TypedDict, total=False):
     stopped: Stopped
     spent_s: float
     """Seconds of work in all sessions of this campaign up to the last proposal."""
+    profiles: int
+    """Profiles taken."""
     final_measured: bool
 
 
@@ -42,5 +44,6 @@ def initial(campaign_id: str) -> State:
         "attempt": 1,
         "stopped": "",
         "spent_s": 0.0,
+        "profiles": 0,
         "final_measured": False,
     }

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from agents import BaselineView, CampaignView, Feedback, LeverView
+from agents import BaselineView, CampaignView, Feedback, LeverView, OpView, OverlayView
 from workflow.context import Context, levers_to_try
 from workflow.history import UNAUDITED, Tried
+from workflow.kernels import overlays_to_try, routed
 
 _WORDS: dict[str, Literal["PASS", "FLAG", "FAIL"]] = {"PASS": "PASS", "FLAG": "FLAG"}
 
 
 def campaign_view(ctx: Context, story: list[Tried], attempt: int) -> CampaignView:
-    """The config tuner's view; on a later attempt the last history entry is the one to fix."""
+    """What producers of changes see; on a later attempt the last history entry is the one to fix."""
     levers = [
         LeverView(name=item.name, flags=dict(item.flags), env=dict(item.env), summary=item.summary)
         for item in levers_to_try(ctx.config, ctx.engine)
     ]
     banked = [item.lever for item in story if item.decided == "banked"]
     history = [_feedback(item, item.decided) for item in story if item.decided != "open"]
-    return CampaignView(levers=levers, banked=banked, history=history, attempt=attempt)
+    ops = [OpView.model_validate(item) for item in routed(ctx)]
+    overlays = [OverlayView(name=item.name, op=item.op, summary=item.summary) for item in overlays_to_try(ctx.config, ctx.engine)]
+    return CampaignView(levers=levers, ops=ops, overlays=overlays, banked=banked, history=history, attempt=attempt)
 
 
 def _feedback(item: Tried, decided: Literal["banked", "dropped", "to_fix"]) -> Feedback:

@@ -19,6 +19,8 @@ from audit.intake import files, readers, strict, syntax
 from audit.intake.syntax import Fact
 from audit.policy import Policy, Sources
 
+MANIFEST = "countersign.overlay/1"
+"""Schema of an overlay.json, which says what the overlay rebinds."""
 _DIRECTIVES = "include|define|pragma|if|ifdef|ifndef|endif|else|elif|undef"
 _COMMENTS = re.compile(rf"/\*.*?\*/|//[^\n]*|^\s*#(?!\s*(?:{_DIRECTIVES}))[^\n]*", re.S | re.M)
 
@@ -116,6 +118,9 @@ def _table(data: bytes, text: str, suffix: str, policy: Policy) -> tuple[list[Fa
             value = strict.document(data, policy.limits)
         except DamageError as error:
             return [], error.what
+        if (target := _rebound(value)) is not None:
+            line = next((n for n, row in enumerate(text.splitlines(), start=1) if '"target"' in row), 1)
+            return [Fact("rebind", line, target[: rules.detail_chars])], None
         keys = [key for key in _keys(value) if syntax.matches(key, rules.table_keys)]
     else:
         header = next(csv.reader(text.splitlines()[:1]), [])
@@ -125,6 +130,13 @@ def _table(data: bytes, text: str, suffix: str, policy: Policy) -> tuple[list[Fa
         return [], None
     line = next((n for n, row in enumerate(text.splitlines(), start=1) if json.dumps(named[0]) in row or named[0] in row), 1)
     return [Fact("tuning_table", line, ", ".join(named[:4]))], None
+
+
+def _rebound(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """What the description of one of our overlays puts in the place of something; None for any other file."""
+    if not isinstance(value, dict) or value.get("schema") != MANIFEST:
+        return None
+    return f"{value.get('target')} by {value.get('entry')}"
 
 
 def _keys(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value

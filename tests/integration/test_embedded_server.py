@@ -25,7 +25,7 @@ def test_one_pair_of_real_launches(tmp_path: Path) -> None:
     bench = build_bench(CampaignConfig(), tmp_path, lambda: 1.0, lambda what, _: said.append(what))
     ledger = Ledger(tmp_path / "ledger.jsonl", lambda: 1.0)
     legs = {"ref": Settings(FLAGS), "cand": Settings({**FLAGS, "continuous_batching": True})}
-    plan = Plan("config/c01", legs, 1, 1, Workload(4, 32, 12, 4), min_repeat_s=0.5)  # type: ignore[arg-type]  # literal keys
+    plan = Plan("config/c01", legs, 1, 1, Workload(4, 32, 12, 4), min_repeat_s=0.5)
     done = {summary.leg: summary for summary in execute(plan, tmp_path, ledger, bench)}
     assert done["cand"].output_throughputs[0] > 1.3 * done["ref"].output_throughputs[0]
     for leg, batched in (("ref", False), ("cand", True)):
@@ -57,7 +57,7 @@ def test_a_server_that_cannot_start_is_the_candidates_failure(tmp_path: Path) ->
     bench = build_bench(CampaignConfig(), tmp_path, lambda: 1.0, lambda *_: None)
     ledger = Ledger(tmp_path / "ledger.jsonl", lambda: 1.0)
     legs = {"cand": Settings({**FLAGS, "dtype": "float33"})}
-    plan = Plan("config/c02", legs, 1, 1, Workload(2, 32, 8, 2))  # type: ignore[arg-type]  # literal keys
+    plan = Plan("config/c02", legs, 1, 1, Workload(2, 32, 8, 2))
     (summary,) = execute(plan, tmp_path, ledger, bench)
     assert summary.status == "failed"
     server = json.loads((tmp_path / "config/c02/cand/launch_000/server.json").read_bytes())

@@ -40,6 +40,7 @@ def small_config(**changes: Any) -> CampaignConfig:
         "workload": WorkloadConfig(concurrency=4, output_len=8, requests_per_repeat=8, warmup_requests=4),
         "measure": MeasureConfig(aa_launches=3, launches=2, repeats=2, final_launches=2, min_repeat_s=0.5),
         "levers": LEVERS,
+        "profile": False,
     }
     return CampaignConfig(**{**base, **changes})
 

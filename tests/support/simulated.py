@@ -6,7 +6,9 @@ waiting for the batch. Nothing sleeps: the clock is moved.
 
 from __future__ import annotations
 
+import gzip
 import heapq
+import json
 import math
 import os
 import random
@@ -18,7 +20,9 @@ from typing import Any, Literal
 
 from workflow.config import CampaignConfig
 from workflow.measure.execute import Bench
-from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord
+from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord, Settings, Workload
+from workflow.profiling import Table
+from workflow.profiling.run import write_profile
 
 WORDS = ("add", "list", "sum", "call", "sort", "mean", "find", "join")
 START_S = 6.0
@@ -67,11 +71,13 @@ class World:
             "compile=True": 0.95,
         }
     )
-    """Throughput factor per ``flag=value``."""
+    """Throughput factor per ``flag=value``, and per ``overlay:name`` while it is rebound."""
     fail: Mapping[str, Literal["start", "load"]] = field(default_factory=dict)
     """Launch id -> phase in which its server dies; a trailing ``*`` matches a prefix."""
     foreign: Mapping[str, float] = field(default_factory=dict)
     """Launch id -> cores that strangers use while it runs for the first time."""
+    profile: Mapping[str, float] | None = None
+    """Module -> microseconds of its operations in a profile; None: nothing can be profiled."""
     kill_before: int = -1
     """SIGKILL this process before the launch with this number (pilots count)."""
     kill_after: int = -1
@@ -127,6 +133,8 @@ class SimulatedDriver:
         rate = self._world.tok_s
         for key, value in spec.settings.flags.items():
             rate *= self._world.speed.get(f"{key}={value}", 1.0)
+        for item in spec.settings.overlays:
+            rate *= self._world.speed.get(f"overlay:{item.name}", 1.0) if item.rebind else 1.0
         return rate
 
     def _serve(self, spec: LaunchSpec, prompts: Sequence[Prompt], rate: float, batched: bool) -> RepeatRecord:
@@ -154,6 +162,7 @@ class SimulatedDriver:
         return {
             "engine": {"name": "transformers", "version": "simulated"},
             "requested": {"flags": dict(spec.settings.flags), "env": dict(spec.settings.env)},
+            "overlays": [item.as_dict() for item in spec.settings.overlays],
             "effective": effective,
             "effective_source": {key: "cmdline" if key in spec.settings.flags else "default" for key in effective},
             "argv": ["simulated", *(f"{key}={value}" for key, value in sorted(spec.settings.flags.items()))],
@@ -200,6 +209,26 @@ def _request(index: int, prompt: Prompt, sent: float, begin: float, end: float, 
     )
 
 
+class SimulatedProfiler:
+    """See ``Profiler``: a trace with one operation in each module."""
+
+    def __init__(self, modules: Mapping[str, float]) -> None:
+        self._modules = modules
+
+    def __call__(self, settings: Settings, prompts: Sequence[Prompt], load: Workload, folder: Path) -> Table:
+        """Write the trace and its tables."""
+        at, events = 0.0, list[dict[str, Any]]()
+        for name, us in self._modules.items():
+            place = {"ph": "X", "ts": at, "dur": us, "pid": 1, "tid": 1}
+            events.append({**place, "cat": "user_annotation", "name": f"module:{name}"})
+            events.append({**place, "cat": "cpu_op", "name": f"aten::{name.lower()}", "args": {"Input Dims": [[8, 192]]}})
+            at += us
+        latency = {"prefill": [0.02], "decode": [0.004], "whole": 0.2}
+        return write_profile(folder, gzip.compress(json.dumps({"traceEvents": events}).encode(), mtime=0), {
+            "latency": latency, "versions": {"torch": "simulated"}, "threads": 1,
+        }, settings.flags)  # fmt: skip
+
+
 def bench_factory(
     world: World, clock: FakeClock, drivers: list[SimulatedDriver] | None = None
 ) -> Callable[[CampaignConfig, Path, Callable[[], float], Callable[[str, float], None]], Bench]:
@@ -210,6 +239,7 @@ def bench_factory(
         if drivers is not None:
             drivers.append(driver)
         drawn = random.Random(f"entropy:{world.seed}")
-        return Bench(driver, WordPrompts(), now, lambda: drawn.getrandbits(48), progress)
+        profiler = None if world.profile is None else SimulatedProfiler(world.profile)
+        return Bench(driver, WordPrompts(), now, lambda: drawn.getrandbits(48), progress, profiler=profiler)
 
     return build

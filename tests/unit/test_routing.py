@@ -30,7 +30,7 @@ def test_every_sequence_of_verdicts_halts_within_the_bound(
     while True:
         again = data.draw(st.booleans()) and state["baseline_sets"] <= remeasure
         state = {**state, "measure_again": again}
-        if after_audit_baseline(state) == "propose":
+        if after_audit_baseline(state, "propose") == "propose":
             break
         state, steps = {**state, "baseline_sets": state["baseline_sets"] + 1}, steps + 2
     while True:

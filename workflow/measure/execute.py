@@ -5,23 +5,36 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from workflow.errors import InfrastructureError
 from workflow.ledger import Entry, Ledger
 from workflow.measure import seal
 from workflow.measure.plan import Plan, Slot, draw_order, size_repeat, slots
 from workflow.measure.records import write_launch
-from workflow.measure.types import Driver, LaunchSpec, Leg, Observation, Prompt, PromptSource
+from workflow.measure.types import REFERENCES, Driver, LaunchSpec, Leg, Observation, Prompt, PromptSource, Settings, Workload
+from workflow.profiling.table import Table
+from workflow.sandbox import Sandbox
 
 QUIET_CORES = 0.05
 """A launch during which strangers used more CPU than this is measured again, once."""
 MOST_ATTEMPTS = 2
 PILOT_ROUNDS = 4
 """Requests of a pilot per client."""
+
+
+UNCONFINED = Sandbox("none", "nothing was confined")
+
+
+class Profiler(Protocol):
+    """Profiles a model as it is served. The real one is ``workflow.profiling.profile``."""
+
+    def __call__(self, settings: Settings, prompts: Sequence[Prompt], load: Workload, folder: Path) -> Table:
+        """Write trace and tables into the folder and return the table. Raises InfrastructureError when that fails."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,10 @@ class Bench:
     entropy: Callable[[], int]
     progress: Callable[[str, float], None]
     """Called with a sentence and the fraction (0 to 1) of the plan's launches that are done."""
+    sandbox: Sandbox = UNCONFINED
+    """How code that is not ours is confined on this machine."""
+    profiler: Profiler | None = None
+    """Profiles the served model; None where nothing can be profiled."""
 
 
 class LaunchSummary(NamedTuple):
@@ -101,7 +118,7 @@ def pilot_tok_s(plan: Plan, seed: int, bench: Bench) -> float:
 
     0.0 when its server fails; the measured launch of the same server then fails for the record.
     """
-    leg: Leg = plan.leg_names[-1]
+    leg = plan.under_test
     load = plan.workload
     prompts = bench.prompts.draw(seed, load.warmup_requests + PILOT_ROUNDS * load.concurrency, load.output_len)
     spec = LaunchSpec(
@@ -161,7 +178,7 @@ def _measure(spec: LaunchSpec, run_dir: Path, ledger: Ledger, bench: Bench, repo
             part.mkdir(parents=True)
             seen = bench.driver.observe(spec, report)
             write_launch(part, spec, seen)
-            if seen.status == "failed" and spec.leg != "cand":
+            if seen.status == "failed" and spec.leg in REFERENCES:
                 raise InfrastructureError(*_reference_failed(spec, seen, run_dir, part))
             used = foreign_cores(seen)
             if used <= QUIET_CORES or attempt == MOST_ATTEMPTS or ledger.get(f"set_aside/{spec.launch_id}") is not None:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from workflow.measure.types import Leg, Settings, Workload
 
+FIRST = ("aa", "ref", "cand")
+"""Legs that come before all others in the canonical order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One set of launches: an A/A set (single leg ``aa``) or an A/B (legs ``ref`` and ``cand``).
+    """One set of launches: an A/A set (single leg ``aa``) or an A/B (legs ``ref`` and ``cand``, and what lies beside them).
 
     ``launches`` counts per leg, ``repeats`` per launch. Launches of an A/A set lie in ``dir/launch_NNN``, those of an
     A/B in ``dir/<leg>/launch_NNN``; ``dir`` is relative to the run.
@@ -35,8 +38,13 @@ class Plan:
 
     @property
     def leg_names(self) -> tuple[Leg, ...]:
-        """The legs in their canonical order."""
-        return tuple(leg for leg in ("aa", "ref", "cand") if leg in self.legs)
+        """The legs in their canonical order: ``aa``, ``ref``, ``cand``, then the others by name."""
+        return tuple(sorted(self.legs, key=lambda leg: (FIRST.index(leg) if leg in FIRST else len(FIRST), leg)))
+
+    @property
+    def under_test(self) -> Leg:
+        """The leg that a pilot sizes the repeats by: the candidate, or the only one."""
+        return "cand" if "cand" in self.legs else self.leg_names[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +58,9 @@ class Slot:
 
 
 def draw_order(plan: Plan, seed: int) -> list[Leg]:
-    """The leg of each launch, in time order: A B B A A B ..., a seeded coin says which leg is A.
+    """The leg of each launch, in time order: A B B A A B ..., a seeded draw says which leg is A; with more legs A B C C B A ...
 
-    Alternating which leg goes first within a pair keeps a slow drift from falling on one leg (taxonomy M05, M21).
+    Running every other round backwards keeps a slow drift from falling on one leg (taxonomy M05, M21).
     """
     names = list(plan.leg_names)
     if len(names) == 1:

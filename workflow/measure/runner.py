@@ -21,9 +21,11 @@ from workflow.measure.execute import QUIET_CORES, Bench
 from workflow.measure.host import HostSampler
 from workflow.measure.processes import ServerProcess, adopt_orphans, free_port, tail
 from workflow.measure.prompts import TinyPrompts, TokenCounter
-from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord
+from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord, Settings, Workload
+from workflow.profiling import ProfileSpec, Table, profile
 from workflow.sandbox import Job, Sandbox, detect
 from workflow.serving import Engine, ServerView, get_engine
+from workflow.serving.overlay import install
 from workflow.serving.tiny import TINY_MODEL
 
 QUIET_WAIT_S = 15.0
@@ -70,8 +72,9 @@ class ServerDriver:
         rig = self._rig
         port = free_port(rig.port)
         argv = rig.engine.argv(spec.settings.flags, rig.model, port)
-        env = rig.engine.environment(spec.settings.env)
-        job = Job(argv=argv, env=env, readable=[rig.model], hidden=[rig.run_dir], network=True)
+        put = install(spec.settings.overlays, sandboxed=rig.sandbox.kind == "bubblewrap")
+        env = {**rig.engine.environment(spec.settings.env), **put.env}
+        job = Job(argv=argv, env=env, readable=[rig.model], hidden=[rig.run_dir], network=True, placed=put.placed)
         log_path = rig.run_dir / ".state" / "server.log"
         log_path.parent.mkdir(parents=True, exist_ok=True)
         seen, failure = _Seen(), None
@@ -184,6 +187,7 @@ class ServerDriver:
         server = {
             "engine": {"name": rig.engine.name, "version": self._version},
             "requested": {"flags": dict(spec.settings.flags), "env": dict(spec.settings.env)},
+            "overlays": [item.as_dict() for item in spec.settings.overlays],
             "effective": facts,
             "effective_source": sources,
             "argv": list(ended.argv),
@@ -275,7 +279,13 @@ def build_bench(
     counter = TokenCounter(model)
     sandbox = detect()
     rig = Rig(engine, model, sandbox, counter, run_dir, config.port, config.measure.start_timeout_s)
-    return Bench(ServerDriver(rig), TinyPrompts(counter), clock, lambda: secrets.randbits(48), progress)
+
+    def profiler(settings: Settings, prompts: Sequence[Prompt], load: Workload, folder: Path) -> Table:
+        texts = [prompt.text for prompt in prompts]
+        spec = ProfileSpec(engine, model, settings.flags, settings.env, settings.overlays, texts, load.output_len)
+        return profile(spec, sandbox, folder)
+
+    return Bench(ServerDriver(rig), TinyPrompts(counter), clock, lambda: secrets.randbits(48), progress, sandbox, profiler)
 
 
 def model_dir(name: str) -> Path:

@@ -6,8 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from workflow.serving.overlay import Overlay
+
 Scalar = str | int | float | bool | None
-Leg = Literal["ref", "cand", "aa"]
+Leg = str
+"""``aa`` for a set of one configuration; ``ref`` and ``cand``; beside those ``off`` (an overlay installed, its rebinding switched
+off) and ``without_<part>`` (everything but one part)."""
+REFERENCES = ("aa", "ref")
+"""Legs whose failure is nobody's candidate's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +22,7 @@ class Settings:
 
     flags: Mapping[str, Scalar] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    overlays: tuple[Overlay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class Observation:
     status: Literal["complete", "failed"]
     failure: Mapping[str, str] | None
     server: dict[str, Any]
-    """The server.json keys engine, requested, effective, effective_source, argv, env, versions, threads,
+    """The server.json keys engine, requested, overlays, effective, effective_source, argv, env, versions, threads,
     started_unix, ready_unix, stopped_unix, sandbox, stop."""
     warmup: list[RequestRecord]
     repeats: list[RepeatRecord]

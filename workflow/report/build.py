@@ -56,7 +56,7 @@ def build(ctx: Context, state: State) -> dict[str, Any]:
         "error_budget": {
             "alpha": config.alpha,
             "alpha_per_look": config.alpha_per_look,
-            "looks_planned": max(config.max_candidates, 1) * (1 + config.auditor_max_fix),
+            "looks_planned": config.looks_planned,
             "looks_spent": sum(name != "final" for name in asked),
         },
         "baseline": [_set(ctx, number, verdicts) for number in range(1, state["baseline_sets"] + 1)],

@@ -28,6 +28,8 @@ class Lever:
     flags: Mapping[str, Scalar]
     summary: str
     env: Mapping[str, str] = field(default_factory=dict)
+    aims: Literal["batching", "attention", "weights", "whole"] = "whole"
+    """What of a profile speaks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,10 @@ class Engine(ABC):
     """Prometheus page, for engines that have one."""
     info_path: str | None = None
     """The engine's own report of its configuration, for engines that have one."""
+    functions: tuple[str, ...] = ()
+    """Functions (``module:attr``) of its models that a profile shows as operations of their own, beside the modules."""
+    overlays: Path | None = None
+    """Catalogue of overlays for its models, a folder each; None for engines without one."""
 
     @abstractmethod
     def version(self) -> str:

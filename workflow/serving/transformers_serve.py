@@ -46,14 +46,21 @@ class TransformersServe(Engine):
             "continuous-batching",
             {"continuous_batching": True},
             "Serves requests together in one paged batch instead of one after the other; each token waits for the batch.",
+            aims="batching",
         ),
         Lever(
             "small-batches",
             {"cb_max_batch_tokens": 8},
             "At most 8 tokens in a batch: a token waits less for its neighbours, a prompt is read in slices.",
+            aims="batching",
         ),
-        Lever("dtype-bfloat16", {"dtype": "bfloat16"}, "Halves the bytes of every weight; answers may change in the last bits."),
-        Lever("attn-eager", {"attn_implementation": "eager"}, "Plain attention in place of the fused kernel."),
+        Lever(
+            "dtype-bfloat16",
+            {"dtype": "bfloat16"},
+            "Halves the bytes of every weight; answers may change in the last bits.",
+            aims="weights",
+        ),
+        Lever("attn-eager", {"attn_implementation": "eager"}, "Plain attention in place of the fused kernel.", aims="attention"),
         Lever("compile", {"compile": True}, "torch.compile of the decode step; pays at the start of each server."),
     )
     env_allowed: frozenset[str] = frozenset({"TOKENIZERS_PARALLELISM", "TORCH_CPP_LOG_LEVEL"})
@@ -67,6 +74,8 @@ class TransformersServe(Engine):
         "cb_max_batch_tokens": (int,),
     }
     health_path = "/health"
+    functions = ("transformers.models.qwen2.modeling_qwen2:apply_rotary_pos_emb",)
+    overlays = Path(__file__).resolve().parent / "overlays"
     chat_path = "/v1/chat/completions"
 
     def version(self) -> str:

@@ -1,0 +1,59 @@
+"""Which overlays a campaign may try, and how one of them becomes a folder of the run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from workflow.errors import ConfigError
+from workflow.kernels.build import SOURCE, build, compiler
+from workflow.serving import Engine, overlay
+from workflow.serving.overlay import Overlay
+
+if TYPE_CHECKING:
+    from workflow.config import CampaignConfig
+    from workflow.context import Context
+
+
+def overlays_to_try(config: CampaignConfig, engine: Engine) -> Sequence[Overlay]:
+    """The overlays of this campaign in order, without those that need a compiler where there is none.
+
+    Raises ConfigError for a name that the catalogue does not have, or one that is named twice.
+    """
+    if not config.profile or config.max_overlays == 0 or engine.overlays is None:
+        return []
+    known = {folder.name: folder for folder in sorted(engine.overlays.iterdir()) if (folder / overlay.MANIFEST).is_file()}
+    names = config.overlays if config.overlays is not None else tuple(known)
+    if len(set(names)) != len(names):
+        raise ConfigError("overlays: an overlay is named twice", "Name each overlay once; it is measured once.")
+    strange = next((name for name in names if name not in known), None)
+    if strange is not None:
+        raise ConfigError(f"the catalogue holds no overlay {strange!r}", f"It holds: {', '.join(known)}.")
+    found = [overlay.read(known[name]) for name in names]
+    return [item for item in found if not (item.folder / SOURCE).is_file() or compiler() is not None]
+
+
+def routed(ctx: Context) -> list[dict[str, Any]]:
+    """Operations of the newest route, largest share first: ``{op, share_pct, ceiling_pct, reason}``."""
+    routes = ctx.ledger.of_kind("route")
+    return [dict(item) for item in routes[-1].body["routed"]] if routes else []
+
+
+def put_into_run(ctx: Context, name: str, chosen: Overlay) -> dict[str, Any]:
+    """Copy an overlay into the run, built where it has to be: ``{dir, name, op, target, entry, sha256}``.
+
+    The folder appears whole or not at all. Raises ConfigError when it cannot be built.
+    """
+    place = ctx.run_dir / "config" / name / "overlay"
+    if not place.is_dir():
+        part = place.with_name(".overlay.partial")
+        shutil.rmtree(part, ignore_errors=True)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(chosen.folder, part, ignore=shutil.ignore_patterns("__pycache__"))
+        if (part / SOURCE).is_file():
+            build(part, ctx.bench.sandbox)
+        part.rename(place)
+    made = overlay.read(place)
+    told = {"dir": place.relative_to(ctx.run_dir).as_posix(), "name": made.name, "op": made.op, "target": made.target}
+    return {**told, "entry": made.entry, "sha256": made.sha256}
