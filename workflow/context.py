@@ -87,6 +87,13 @@ class Context:
             return float(banks[-1].body["median_tok_s"])
         return leg_figures(self.run_dir, self.ledger, baseline_dir(baseline_sets)).median
 
+    def in_force_launch(self) -> str | None:
+        """A complete launch of the configuration in force: of the newest banked A/B, else of the newest A/A set."""
+        banks = self.ledger.of_kind("bank")
+        folder = f"config/{banks[-1].body['short_name']}/cand/" if banks else f"{BASELINE}/"
+        sealed = [e for e in self.ledger.of_kind("sealed") if str(e.body["launch_id"]).startswith(folder)]
+        return next((str(e.body["launch_id"]) for e in reversed(sealed) if e.body["status"] == "complete"), None)
+
     def plan(self, folder: str, legs: dict[Leg, Settings], launches: int, known_tok_s: float) -> Plan:
         """A plan with this campaign's load; ``known_tok_s`` (0.0: nothing known) helps to size the repeats."""
         measure = self.config.measure

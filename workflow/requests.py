@@ -66,7 +66,7 @@ def for_profile(ctx: Context, number: int) -> dict[str, Any]:
         **_common(ctx, f"profile-{number}", "where the time goes", 0),
         "scope": "profile",
         "eval_dir": profile_dir(number),
-        "cand_dir": None,
+        "cand_dir": ctx.in_force_launch(),
         "baseline_throughput": None,
         "planned": None,
         "change": None,

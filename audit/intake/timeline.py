@@ -112,6 +112,36 @@ def own_ns(events: Sequence[Event]) -> list[Event]:
     return found
 
 
+class Inside(NamedTuple):
+    """Own time of the events whose innermost mark is this one, and how often the mark was set."""
+
+    label: str
+    ns: int
+    calls: int
+
+
+def inside(own: Iterable[Event], marks: Iterable[Event]) -> tuple[Inside, ...]:
+    """Own time by the innermost mark around it, on the same thread, longest first; what no mark holds is left out."""
+    total: dict[str, int] = defaultdict(int)
+    calls: dict[str, int] = defaultdict(int)
+    flagged = [(event, True) for event in marks] + [(event, False) for event in own]
+    lanes: dict[tuple[str, str], list[tuple[Event, bool]]] = defaultdict(list)
+    for item in flagged:
+        lanes[item[0].place, item[0].lane].append(item)
+    for items in lanes.values():
+        stack: list[Event] = []
+        for event, is_mark in sorted(items, key=lambda item: (item[0].start, not item[1], -item[0].ns)):
+            while stack and stack[-1].end <= event.start:
+                stack.pop()
+            if is_mark:
+                calls[event.name] += 1
+                stack.append(event)
+            elif stack:
+                total[stack[-1].name] += event.ns
+    found = [Inside(name, total[name], count) for name, count in calls.items()]
+    return tuple(sorted(found, key=lambda item: (-item.ns, item.label)))
+
+
 def overrun(events: Iterable[Event], tolerance_ns: int) -> Overrun:
     """Events still running after their successor on the stream has ended.
 

@@ -70,6 +70,8 @@ class Table:
     """Settings that the table says it was profiled under."""
     world: int | None
     halves: Halves
+    modules: tuple[Entry, ...] = ()
+    """Rows about modules of the model, where the tool writes them."""
 
     def pct(self, entry: Entry) -> float | None:
         """A row's share, percent: as written, else from its time and the total."""
@@ -164,7 +166,10 @@ def table(value: Json, source: Source, rules: Profiling) -> Table:
     rows = _rows(value)
     config: Json = next((value[key] for key in rules.config_keys if isinstance(value.get(key), dict)), {})
     world = number(value.get("tp", config.get("tp_size", config.get("tensor_parallel_size"))), "tp")
+    modules = value.get("modules")
+    named = [row for row in modules if isinstance(row, dict) and _name(row) is not None] if isinstance(modules, list) else []
     return Table(
+        modules=tuple(_entry(row, f"module row {at}") for at, row in enumerate(named, start=1)),
         source=source,
         total_ms=total,
         entries=tuple(_entry(row, f"row {at}") for at, row in enumerate(rows, start=1)),

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from audit.errors import DamageError
 from audit.intake import timeline
-from audit.intake.timeline import Busy, Event, Longest, Overrun, Step
+from audit.intake.timeline import Busy, Event, Inside, Longest, Overrun, Step
 from audit.policy import Profiling
 
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
@@ -91,6 +91,8 @@ class Trace:
     """Kernels without a duration: they count nowhere else."""
     world: int | None
     """Ranks, where the trace says so."""
+    modules: tuple[Inside, ...] = ()
+    """Time of the CPU's operators by the module of the model that they ran in, where modules are marked."""
 
     @property
     def total_ns(self) -> int:
@@ -162,7 +164,16 @@ def parse(data: bytes, file: str, rules: Profiling) -> Trace:
         longest=timeline.longest(events) if device and events else None,
         timeless=timeless,
         world=whole.distributedInfo.world_size if whole.distributedInfo else None,
+        modules=() if device else _modules(sorted_, events, rules),
     )
+
+
+def _modules(sorted_: Records, own: Sequence[Event], rules: Profiling) -> tuple[Inside, ...]:
+    """Own time by module, where the profiler marked the modules."""
+    notes, _ = _timed(sorted_, ["user_annotation"])
+    prefix = rules.module_mark
+    marks = [event._replace(name=event.name[len(prefix) :]) for event, _ in notes if event.name.startswith(prefix)]
+    return timeline.inside(own, marks) if marks else ()
 
 
 def _decode(data: bytes) -> _Trace:

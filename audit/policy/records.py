@@ -101,6 +101,8 @@ class Profiling(Struct, frozen=True, forbid_unknown_fields=True):
     """What the profiled server said of itself, beside the trace."""
     config_keys: list[str]
     """The same inside a table."""
+    module_mark: str
+    """How an annotation begins that marks a module of the model."""
     folders: list[str]
     """Folders (patterns) that hold a profile of their own below the request's."""
     sniff_bytes: int
