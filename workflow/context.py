@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -133,6 +133,8 @@ def final_legs(ctx: Context) -> dict[Leg, Settings]:
     """The legs of the final comparison: true baseline, everything banked, and with several parts everything without each."""
     legs: dict[Leg, Settings] = {"ref": ctx.plain, "cand": ctx.in_force}
     banked = ctx.ledger.of_kind("bank")
+    if len(banked) == 1 and legs["cand"].overlays:
+        legs["off"] = replace(legs["cand"], overlays=tuple(item.off() for item in legs["cand"].overlays))
     if len(banked) > 1:
         for entry in banked:
             proposal = ctx.ledger.get(f"proposal/{entry.body['short_name']}")

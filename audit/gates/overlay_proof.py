@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from audit.contract import Finding, Source
 from audit.evidence import Evidence
-from audit.gates import third_leg
-from audit.gates.third_leg import LEG, finding, settings
+from audit.gates import recorded, third_leg
+from audit.gates.third_leg import LEG, finding, settings, worn
 from audit.intake.logs import LogEvent
 from audit.intake.model import Launch
 
@@ -19,13 +19,26 @@ BIND = "Have the overlay print one line on every worker when it binds, and keep 
 
 def check(ev: Evidence) -> list[Finding]:
     """Files that do something, then what the logs say against it, then the third leg, then what the logs say for it."""
-    bad = _files(ev) + _refuted(ev)
+    bad = _files(ev) + recorded.check(ev) + _refuted(ev)
     if bad:
         return bad
     if ev.off is not None:
         return [third_leg.check(ev)]
+    if (left_out := _left_out(ev)) is not None:
+        return [left_out]
     found = _testimony(ev)
     return [replace(found, required=_declared(ev) or ev.own)]
+
+
+def _left_out(ev: Evidence) -> Finding | None:
+    """In a bundle, the legs without each overlay; None where one of them was not measured."""
+    parts = [change.lever for change in ev.request.accepted if change.overlay]
+    legs = [leg for leg in ev.parts if leg.role in {f"without:{name}" for name in parts}]
+    if ev.request.scope != "bundle" or not parts or len(legs) < len(set(parts)):
+        return None
+    places = ", ".join(leg.dir for leg in legs)
+    reason = f"what {', '.join(str(name) for name in parts)} brings is measured by leaving it out ({places})"
+    return finding("ok", ["E01", "E12"], reason, "", [row.source for leg in legs for _, row in leg.rows[:1]])
 
 
 def _declared(ev: Evidence) -> bool:
@@ -63,21 +76,18 @@ def _place(ev: Evidence, launch: Launch, event: LogEvent) -> Source:
 def _refuted(ev: Evidence) -> list[Finding]:
     """What logs say against it: bound in the reference, import failed, fallback after it bound, no call, a worker left out."""
     found: list[Finding] = []
-    for launch in ev.legs["ref"].launches:
+    own = {worn(event.text) for launch in ev.legs["cand"].launches for event in _events(launch, "bind")}
+    theirs = {worn(event.text) for launch in ev.legs["ref"].launches for event in _events(launch, "bind")}
+    for launch in ev.legs["ref"].launches if not own - theirs else ():
         for event in _events(launch, "bind")[:1]:
             source = _place(ev, launch, event)
             reason = f"the overlay is bound in the reference too ({source.file}:{source.line}): {event.text!r}"
             found.append(finding("fail", ["H01", "C16"], reason, "Measure the reference without the overlay.", [source]))
-    usual = {_worn(event.text) for launch in ev.legs["ref"].launches if launch.log for event in launch.log.events}
+    usual = {worn(event.text) for launch in ev.legs["ref"].launches if launch.log for event in launch.log.events}
     for launch in ev.legs["cand"].launches:
         if launch.log is not None and launch not in ev.legs["cand"].failed:
             found += _against(ev, launch, usual) or _workers(ev, launch)
     return found[: ev.policy.limits.shown]
-
-
-def _worn(text: str) -> str:
-    """A line without its numbers: the same message at another time or from another process."""
-    return re.sub(r"\d+", "", text)
 
 
 def _against(ev: Evidence, launch: Launch, usual: set[str]) -> list[Finding]:
@@ -89,7 +99,7 @@ def _against(ev: Evidence, launch: Launch, usual: set[str]) -> list[Finding]:
         ("fallback", ["E10", "E05"], "the server fell back to something else"),
     ):
         for event in _events(launch, kind):
-            if event.line > first and (binds or kind == "import_error") and _worn(event.text) not in usual:
+            if event.line > first and (binds or kind == "import_error") and worn(event.text) not in usual:
                 source = _place(ev, launch, event)
                 reason = f"{source.file}:{source.line}: {words}{' after the overlay was bound' if binds else ''}: {event.text!r}"
                 found.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -87,7 +88,9 @@ def check(ev: Evidence) -> Finding:
     places = [row.source for _, row in off.rows[:1]]
     strange = next(_other_settings(ev), None)
     logs = [launch.log for launch in off.launches if launch.log]
-    bound = next((Source(log.file, None, event.line) for log in logs for event in log.events if event.kind == "bind"), None)
+    usual = {worn(event.text) for launch in ev.legs["ref"].launches if launch.log for event in launch.log.events}
+    lines = [(log.file, event) for log in logs for event in log.events if event.kind == "bind" and worn(event.text) not in usual]
+    bound = Source(lines[0][0], None, lines[0][1].line) if lines else None
     figures = {
         "cand_over_off": Figure(stats.significant(gain.estimate), "%"),
         "off_over_ref": Figure(stats.significant(rest.estimate), "%"),
@@ -108,6 +111,11 @@ def check(ev: Evidence) -> Finding:
     else:
         found = finding("unknown", ["E01"], f"{words}: too close to tell what the overlay's code brings", LEG, places)
     return replace(found, figures=figures, sql=["launch_medians", "leg_metrics"])
+
+
+def worn(text: str) -> str:
+    """A line without its numbers: the same message at another time or from another process."""
+    return re.sub(r"\d+", "", text)
 
 
 def _shown(gap: Gap) -> str:

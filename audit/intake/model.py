@@ -54,6 +54,15 @@ class Sandbox(Struct, frozen=True):
     detail: str | None = None
 
 
+class Installed(Struct, frozen=True):
+    """One overlay that the stopwatch put into a server; ``rebind`` False: installed and left switched off."""
+
+    name: str
+    target: str
+    sha256: str
+    rebind: bool
+
+
 class Server(Struct, frozen=True):
     """The part of server.json that the auditor uses; times in Unix seconds."""
 
@@ -71,6 +80,8 @@ class Server(Struct, frozen=True):
     argv: list[str] = []
     env: dict[str, str] = {}
     versions: dict[str, str] = {}
+    overlays: list[Installed] | None = None
+    """None for a server of a stopwatch that knew no overlays."""
 
 
 class Request(Struct, frozen=True):

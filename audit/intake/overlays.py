@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from audit.contract import AuditRequest, Source
+from audit.errors import DamageError
 from audit.intake import files, source
 from audit.intake.model import Damage
 from audit.intake.places import Places
@@ -38,6 +40,8 @@ class Overlays:
     traits: tuple[Trait, ...] = ()
     missing: tuple[str, ...] = ()
     """Declared overlay files that are not there or cannot be read, with the reason where there is one."""
+    folders: tuple[tuple[str, str], ...] = ()
+    """Declared folders -> sha256 over name and sha256 of every file, as the stopwatch writes it to server.json."""
     empty: tuple[str, ...] = ()
     """Files without a line that does anything."""
     damage: tuple[Damage, ...] = ()
@@ -50,11 +54,13 @@ def read(places: Places, request: AuditRequest, policy: Policy) -> Overlays:
     """
     declared = [name for change in (request.change, *request.accepted) if change for name in change.overlay]
     missing: list[str] = []
+    folders: list[tuple[str, str]] = []
     paths: list[Path] = []
     for name in dict.fromkeys(declared):
         path = files.inside(places.run_dir, name, "overlay")
         if path.is_dir():
             paths += source.below(path, policy)
+            folders.append((name, _digest(places.run_dir, path, policy)))
         elif path.is_file():
             paths.append(path)
         else:
@@ -71,8 +77,26 @@ def read(places: Places, request: AuditRequest, policy: Policy) -> Overlays:
         files=tuple(sorted((name, digest or "") for name, digest in known)),
         traits=tuple(traits),
         missing=tuple(missing),
+        folders=tuple(folders),
         empty=tuple(sorted(item.source.file for item in read_ if item.empty)),
     )
+
+
+def _digest(run_dir: Path, folder: Path, policy: Policy) -> str:
+    """sha256 over name and sha256 of every file of a folder, in the stopwatch's canonical form; empty when one cannot be read."""
+    found: dict[str, str] = {}
+    todo = [folder]
+    while todo:
+        for path in files.entries(todo.pop(0)):
+            if path.is_dir() and not path.is_symlink():
+                todo.append(path)
+                continue
+            try:
+                data = files.read(run_dir, path, policy.limits)
+            except DamageError:
+                return ""
+            found[path.relative_to(folder).as_posix()] = files.sha256(data)
+    return files.sha256(json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def third_leg(legs: Mapping[str, Path]) -> Path | None:

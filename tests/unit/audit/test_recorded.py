@@ -1,0 +1,81 @@
+"""What our stopwatch recorded of overlays: which leg had which, switched on or off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from audit import audit_path
+from tests.unit.audit.build import Files, Json, Run, Server
+from tests.unit.audit.planted.overlays import OVERLAY
+
+CODE = {"overlay.json": json.dumps({"schema": "countersign.overlay/1", "target": "m:f", "entry": "f"}), "overlay.py": OVERLAY}
+SHA256 = hashlib.sha256(
+    json.dumps(
+        {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(CODE.items())}, separators=(",", ":")
+    ).encode()
+).hexdigest()
+ON: Json = {"name": "fused", "target": "m:f", "entry": "f", "sha256": SHA256, "rebind": True}
+OFF: Json = {**ON, "rebind": False}
+OTHER: Json = {**ON, "name": "other", "sha256": "cd" * 32}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Overlays of each leg as server.json has them, and what is said of it (None: the overlay's code makes the gain)."""
+
+    name: str
+    ref: tuple[Json, ...] = ()
+    cand: tuple[Json, ...] = (ON,)
+    off: tuple[Json, ...] = (OFF,)
+    says: str | None = None
+
+
+CASES = (
+    Case("as planned"),
+    Case("on top of another", (OTHER,), (OTHER, ON), (OTHER, OFF)),
+    Case("not in the candidate", cand=(), says="not installed in the candidate"),
+    Case("switched off in the candidate", cand=(OFF,), says="left switched off in the candidate"),
+    Case("in the reference too", ref=(ON,), says="in the reference too"),
+    Case("another one in the candidate alone", cand=(OTHER, ON), says="differ in other overlays"),
+    Case("third leg without it", off=(), says="third leg"),
+    Case("third leg switched on", off=(ON,), says="third leg"),
+    Case("other files than those that lie here", cand=({**ON, "sha256": "ef" * 32},), says="not installed in the candidate"),
+)
+
+
+def measured(root: Path, case: Case) -> Path:
+    """A run of three legs whose servers record these overlays."""
+
+    def told(files: Files) -> None:
+        leg = files.launch_id.split("/")[2] if files.launch_id.startswith("config/") else ""
+        files.server["overlays"] = list({"ref": case.ref, "cand": case.cand, "off": case.off}.get(leg, ()))
+
+    run = Run(root)
+    run.aa("baseline/set_1", Server(), touch=told)
+    run.ab("config/c01", Server(), Server(tok_s=1100.0), touch=told)
+    for index in range(3):
+        run.launch(f"config/c01/off/launch_{index:03d}", Server(), (index, index), ["off"] * 3, 2, touch=told)
+    folder = root / "config/c01/overlay"
+    folder.mkdir()
+    for name, text in CODE.items():
+        (folder / name).write_text(text)
+    change: Json = {"lever": "fused", "flags": {}, "env": {}, "overlay": ["config/c01/overlay"]}
+    run.patch("config/c01", {}, change=change, short_name="c01")
+    return run.finish()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_the_stopwatch_recorded(case: Case, tmp_path: Path) -> None:
+    """A leg that had not what it should have had compares nothing, however the rows look."""
+    (verdict,) = (item for item in audit_path(measured(tmp_path, case)) if item.short_name == "c01")
+    engaged = [item for item in verdict.findings if item.gate == "engagement"]
+    if case.says is None:
+        assert verdict.outcome == "proven" and "the overlay's code makes the gain" in engaged[0].reason
+    else:
+        assert verdict.verdict == "FAIL" and case.says in engaged[0].reason and "server.json" in engaged[0].reason
+        assert all(item.next_step for item in engaged)
