@@ -46,6 +46,13 @@ class AuditNodes:
             self._judge(name)
         return {}
 
+    def audit_harness(self, state: State) -> State:
+        """Judge the isolated benchmark of an overlay, where one could be run."""
+        name = f"harness-{state['short_name']}"
+        if self._ctx.ledger.get(f"request/{name}") is not None:
+            self._judge(name)
+        return {}
+
     def audit_patch(self, state: State) -> State:
         """Judge the proposal that was just measured."""
         self._judge(state["short_name"])

@@ -34,13 +34,14 @@ def build_graph(ctx: Context, saver: BaseCheckpointSaver[Any]) -> Graph:
         _add(graph, ctx, node)
     graph.add_edge(START, "setup")
     graph.add_edge("setup", "baseline")
-    graph.add_conditional_edges("propose", routing.after_propose)
+    later = ["harness"] if ctx.config.profile else []
+    graph.add_conditional_edges("propose", routing.after_propose, [*later, "measure", "final"])
     start = "profile" if ctx.config.profile else "propose"
     graph.add_edge("bank", start)
     graph.add_edge("drop", "propose")
     graph.add_edge("report", END)
     if ctx.config.profile:
-        for node in (nodes.profile, nodes.route):
+        for node in (nodes.profile, nodes.route, nodes.harness):
             _add(graph, ctx, node)
         graph.add_edge("route", "propose")
     if ctx.config.use_auditor:
@@ -49,6 +50,7 @@ def build_graph(ctx: Context, saver: BaseCheckpointSaver[Any]) -> Graph:
         graph.add_edge("baseline", start)
         if ctx.config.profile:
             graph.add_edge("profile", "route")
+            graph.add_edge("harness", "measure")
         graph.add_edge("measure", "decide")
         graph.add_conditional_edges("decide", routing.after_decide, ["bank", "drop"])
         graph.add_edge("final", "report")
@@ -64,7 +66,10 @@ def _with_auditor(graph: StateGraph[State, None, State, State], ctx: Context, no
     graph.add_edge("baseline", "audit_baseline")
     graph.add_conditional_edges("audit_baseline", partial(routing.after_audit_baseline, then=start), ["baseline", start])
     if ctx.config.profile:
-        _add(graph, ctx, auditor.audit_profile)
+        for node in (auditor.audit_profile, auditor.audit_harness):
+            _add(graph, ctx, node)
+        graph.add_edge("harness", "audit_harness")
+        graph.add_edge("audit_harness", "measure")
         graph.add_edge("profile", "audit_profile")
         graph.add_edge("audit_profile", "route")
     graph.add_edge("measure", "audit_patch")

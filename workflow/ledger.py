@@ -21,6 +21,7 @@ GENESIS = "0" * 64
 
 Kind = Literal[
     "campaign_created",
+    "isolated",
     "profile",
     "route",
     "proposal",

@@ -9,6 +9,7 @@ from workflow.budget import is_spent
 from workflow.context import Context, baseline_dir, changed, config_digest, final_legs
 from workflow.errors import EvidenceError
 from workflow.figures import LegFigures, delta_pct, leg_figures, plain_rule
+from workflow.isolating import isolate
 from workflow.measure.execute import execute
 from workflow.measure.plan import Plan
 from workflow.measure.types import Leg, Settings
@@ -64,7 +65,14 @@ class Nodes:
         ctx = self._ctx
         spent = ctx.spent_before_s + ctx.clock() - ctx.session_start
         answer = next_proposal(ctx, state["attempt"], spent)
-        return {"short_name": answer.name, "attempt": answer.attempt, "stopped": answer.stopped, "spent_s": spent}
+        overlay = bool(answer.name and proposal_of(ctx, answer.name).body.get("overlay"))
+        found: State = {"short_name": answer.name, "attempt": answer.attempt, "stopped": answer.stopped, "spent_s": spent}
+        return {**found, "overlay": overlay}
+
+    def harness(self, state: State) -> State:
+        """Benchmark an overlay by itself, beside what its servers will show; it decides nothing."""
+        isolate(self._ctx, state["short_name"])
+        return {}
 
     def measure(self, state: State) -> State:
         """Measure the frozen proposal against what is in force, then commission its audit."""

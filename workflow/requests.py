@@ -75,6 +75,21 @@ def for_profile(ctx: Context, number: int) -> dict[str, Any]:
     }
 
 
+def for_harness(ctx: Context, name: str) -> dict[str, Any]:
+    """The commission for the isolated benchmark of an overlay."""
+    return {
+        **_common(ctx, f"harness-{name}", "the overlay by itself", 0),
+        "scope": "harness",
+        "eval_dir": f"config/{name}",
+        "cand_dir": None,
+        "baseline_throughput": None,
+        "planned": None,
+        "change": None,
+        "accepted": [],
+        "noise_dirs": [],
+    }
+
+
 def change_of(body: Any) -> dict[str, Any]:  # noqa: ANN401 - a ledger body
     """A change as a request names it, from a ledgered proposal."""
     told = body.get("overlay")

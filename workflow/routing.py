@@ -18,9 +18,11 @@ def after_audit_baseline(state: State, then: str) -> str:
     return "baseline" if state["measure_again"] else then
 
 
-def after_propose(state: State) -> Literal["measure", "final"]:
-    """Measure the proposal; with none left, or no time for one, the final comparison."""
-    return "measure" if state["stopped"] == "" else "final"
+def after_propose(state: State) -> Literal["harness", "measure", "final"]:
+    """Measure the proposal, an overlay by itself first; with none left, or no time for one, the final comparison."""
+    if state["stopped"] != "":
+        return "final"
+    return "harness" if state["overlay"] else "measure"
 
 
 def after_decide(state: State) -> Decision:
@@ -50,11 +52,11 @@ def step_bound(config: CampaignConfig) -> int:
     """Most node executions a campaign of this configuration can take, for every sequence of verdicts.
 
     Setup; a set and its audit for the first baseline and each re-measure; profile, its audit and the route at first and
-    after each direction, which may be banked; propose, measure, audit, decide and its consequence for each attempt of
-    each direction; the last propose; final, its audit, the report.
+    after each direction, which may be banked; propose, harness and its audit, measure, audit, decide and its
+    consequence for each attempt of each direction; the last propose; final, its audit, the report.
     """
     baselines = 2 * (1 + config.auditor_max_remeasure)
     directions = config.max_candidates + (config.max_overlays if config.profile else 0)
-    attempts = 5 * directions * (1 + config.auditor_max_fix)
+    attempts = 7 * directions * (1 + config.auditor_max_fix)
     profiles = 3 * (1 + directions) if config.profile else 0
     return 1 + baselines + profiles + attempts + 1 + 3

@@ -22,6 +22,8 @@ class State(TypedDict, total=False):
     """The baseline producer wants another A/A set."""
     short_name: str
     """The proposal under way; empty when there is none."""
+    overlay: bool
+    """The proposal under way is an overlay."""
     attempt: int
     """1 for a fresh direction; above 1 the proposal before was sent back."""
     decision: Decision
@@ -41,6 +43,7 @@ def initial(campaign_id: str) -> State:
         "baseline_sets": 0,
         "measure_again": False,
         "short_name": "",
+        "overlay": False,
         "attempt": 1,
         "stopped": "",
         "spent_s": 0.0,

@@ -18,12 +18,23 @@ from workflow.measure.records import write_launch
 from workflow.measure.types import REFERENCES, Driver, LaunchSpec, Leg, Observation, Prompt, PromptSource, Settings, Workload
 from workflow.profiling.table import Table
 from workflow.sandbox import Sandbox
+from workflow.serving.overlay import Overlay
 
 QUIET_CORES = 0.05
 """A launch during which strangers used more CPU than this is measured again, once."""
 MOST_ATTEMPTS = 2
 PILOT_ROUNDS = 4
 """Requests of a pilot per client."""
+
+
+class Isolator(Protocol):
+    """Benchmarks an overlay by itself. The real one is ``workflow.kernels.isolated.measure``."""
+
+    def __call__(
+        self, settings: Settings, overlay: Overlay, prompts: Sequence[Prompt], load: Workload, folder: Path
+    ) -> float | None:
+        """Write the record into the folder and return the speed-up it states. Raises InfrastructureError when that fails."""
+        ...
 
 
 UNCONFINED = Sandbox("none", "nothing was confined")
@@ -51,6 +62,8 @@ class Bench:
     """How code that is not ours is confined on this machine."""
     profiler: Profiler | None = None
     """Profiles the served model; None where nothing can be profiled."""
+    isolator: Isolator | None = None
+    """Benchmarks one overlay by itself; None where nothing can."""
 
 
 class LaunchSummary(NamedTuple):

@@ -16,6 +16,8 @@ from typing import Any
 from workflow.canonical import digest, file_digest
 from workflow.config import CampaignConfig
 from workflow.errors import ConfigError, InfrastructureError, ServerFailedError
+from workflow.kernels.isolated import Isolated
+from workflow.kernels.isolated import measure as isolate
 from workflow.measure.client import Load, drive
 from workflow.measure.execute import QUIET_CORES, Bench
 from workflow.measure.host import HostSampler
@@ -25,7 +27,7 @@ from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, Re
 from workflow.profiling import ProfileSpec, Table, profile
 from workflow.sandbox import Job, Sandbox, detect
 from workflow.serving import Engine, ServerView, get_engine
-from workflow.serving.overlay import install
+from workflow.serving.overlay import Overlay, install
 from workflow.serving.tiny import TINY_MODEL
 
 QUIET_WAIT_S = 15.0
@@ -285,7 +287,14 @@ def build_bench(
         spec = ProfileSpec(engine, model, settings.flags, settings.env, settings.overlays, texts, load.output_len)
         return profile(spec, sandbox, folder)
 
-    return Bench(ServerDriver(rig), TinyPrompts(counter), clock, lambda: secrets.randbits(48), progress, sandbox, profiler)
+    def isolator(settings: Settings, overlay: Overlay, prompts: Sequence[Prompt], load: Workload, folder: Path) -> float | None:
+        texts = [prompt.text for prompt in prompts]
+        one = Isolated(engine, model, settings.flags, settings.env, settings.overlays, overlay, texts, load.output_len)
+        speedup: float | None = isolate(one, sandbox, folder)["speedup"]
+        return speedup
+
+    driver, prompts = ServerDriver(rig), TinyPrompts(counter)
+    return Bench(driver, prompts, clock, lambda: secrets.randbits(48), progress, sandbox, profiler, isolator)
 
 
 def model_dir(name: str) -> Path:
