@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from workflow.catalogue import overlays_to_try
 from workflow.config import CampaignConfig
 from workflow.context import levers_to_try
-from workflow.kernels import overlays_to_try
 from workflow.serving import get_engine
 
 START_S = 8.0

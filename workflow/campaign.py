@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow.canonical import pretty, write_atomic
+from workflow.catalogue import overlays_to_try
 from workflow.config import CampaignConfig
 from workflow.context import Context, Sink, config_digest, levers_to_try
 from workflow.errors import EvidenceError, InfrastructureError, UsageError
-from workflow.kernels import overlays_to_try
 from workflow.ledger import Ledger
 from workflow.log import open_log
 from workflow.measure.execute import Bench

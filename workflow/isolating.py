@@ -8,7 +8,7 @@ from workflow import requests
 from workflow.canonical import file_digest
 from workflow.context import Context, installed
 from workflow.errors import InfrastructureError
-from workflow.kernels.isolated import RECORD
+from workflow.harness import RECORD
 from workflow.proposing import proposal_of
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow import requests
+from workflow.catalogue import overlays_to_try
 from workflow.context import Context, levers_to_try, profile_dir
 from workflow.errors import EvidenceError, InfrastructureError
 from workflow.history import read_verdicts
-from workflow.kernels import overlays_to_try
 from workflow.measure.types import Workload
 from workflow.profiling import Table, route, table
 from workflow.profiling.run import TRACE

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from agents import CampaignView, Proposal, config_tuner, kernel_integrator
 from workflow.budget import holds_another
+from workflow.catalogue import overlays_to_try, put_into_run
 from workflow.context import Context, change_digest, check_change
 from workflow.errors import ConfigError, EvidenceError
 from workflow.history import Tried, parse_name, short_name, tried, write_claim
-from workflow.kernels import overlays_to_try, put_into_run
 from workflow.ledger import Entry
 from workflow.state import Stopped
 from workflow.views import campaign_view

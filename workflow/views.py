@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from agents import BaselineView, CampaignView, Feedback, LeverView, OpView, OverlayView
+from workflow.catalogue import overlays_to_try, routed
 from workflow.context import Context, levers_to_try
 from workflow.history import UNAUDITED, Tried
-from workflow.kernels import overlays_to_try, routed
 
 _WORDS: dict[str, Literal["PASS", "FLAG", "FAIL"]] = {"PASS": "PASS", "FLAG": "FLAG"}
 

@@ -28,7 +28,7 @@ PILOT_ROUNDS = 4
 
 
 class Isolator(Protocol):
-    """Benchmarks an overlay by itself. The real one is ``workflow.kernels.isolated.measure``."""
+    """Benchmarks an overlay by itself. The real one is ``workflow.harness.isolated.measure``."""
 
     def __call__(
         self, settings: Settings, overlay: Overlay, prompts: Sequence[Prompt], load: Workload, folder: Path

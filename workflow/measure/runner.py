@@ -16,8 +16,8 @@ from typing import Any
 from workflow.canonical import digest, file_digest
 from workflow.config import CampaignConfig
 from workflow.errors import ConfigError, InfrastructureError, ServerFailedError
-from workflow.kernels.isolated import Isolated
-from workflow.kernels.isolated import measure as isolate
+from workflow.harness import Isolated
+from workflow.harness import measure as isolate
 from workflow.measure.client import Load, drive
 from workflow.measure.execute import QUIET_CORES, Bench
 from workflow.measure.host import HostSampler

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workflow.errors import ConfigError
-from workflow.kernels.build import SOURCE, build, compiler
+from workflow.harness import SOURCE, build, compiler
 from workflow.serving import Engine, overlay
 from workflow.serving.overlay import Overlay
 
