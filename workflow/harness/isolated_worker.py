@@ -21,6 +21,8 @@ from typing import Any
 
 WARM = 20
 """Calls before the first timed one."""
+POISON = 0xA5
+"""A byte; four of them are no number that a model computes."""
 CLOCK = "time.perf_counter_ns"
 
 
@@ -137,7 +139,25 @@ def _timed(case: Case, iterations: int, clock: Callable[[], int]) -> dict[str, A
         outputs.append(_digest(_all(result)))
     told = {"dims": case.dims, "dtype": case.dtype, "calls": case.calls, "device_ms": device, "wall_ms": wall}
     kept = {"output_sha256": outputs, "inputs_before": before, "inputs_after": after}
+    told["poisoned_bytes_left"] = _poisoned(case, result)
     return {**told, **kept, "output": _bytes(result), "reference": _reference(case)}
+
+
+def _poisoned(case: Case, like: Any) -> int:  # noqa: ANN401 - a tensor or several
+    """Bytes of a pattern that are still in the output when the memory it gets had been filled with that pattern."""
+    import torch
+
+    args, keys = _fresh(case.args), _named(case.keys)
+    dirty = [
+        torch.full((item.numel() * item.element_size(),), POISON, dtype=torch.uint8) for item in _all(like) for _ in range(8)
+    ]
+    del dirty
+    found = 0
+    for item in _all(case.call(*args, **keys)):
+        if isinstance(item, torch.Tensor):
+            words = item.detach().contiguous().cpu().view(torch.uint8).reshape(-1, item.element_size())
+            found += int((words == POISON).all(dim=1).sum()) * item.element_size()
+    return found
 
 
 def _reference(case: Case) -> str | None:
