@@ -69,11 +69,7 @@ class Context:
     @property
     def in_force(self) -> Settings:
         """The baseline with every banked change, in the order they were banked."""
-        flags, env = dict(self.config.flags), dict(self.config.env)
-        for entry in self.ledger.of_kind("bank"):
-            flags |= entry.body["flags"]
-            env |= entry.body["env"]
-        return Settings(flags, env)
+        return in_force(self.config, self.ledger)
 
     def in_force_tok_s(self, baseline_sets: int) -> float | None:
         """Sealed median of the configuration in force: of the newest banked A/B, else of the newest A/A set."""
@@ -93,6 +89,15 @@ class Context:
             request_timeout_s=load.request_timeout_s,
         )
         return Plan(folder, legs, launches, measure.repeats, workload, known_tok_s, measure.min_repeat_s)
+
+
+def in_force(config: CampaignConfig, ledger: Ledger) -> Settings:
+    """The baseline with every banked change, in the order they were banked."""
+    flags, env = dict(config.flags), dict(config.env)
+    for entry in ledger.of_kind("bank"):
+        flags |= entry.body["flags"]
+        env |= entry.body["env"]
+    return Settings(flags, env)
 
 
 def baseline_dir(number: int) -> str:

@@ -127,14 +127,14 @@ class Nodes:
         return {"final_measured": True}
 
     def report(self, state: State) -> State:
-        """Close the ledger and write report.md and report.json."""
-        from workflow.report import write_report
+        """Write the reports and close the ledger."""
+        from workflow.report import Run, write_report
 
         ctx = self._ctx
         banked = [str(entry.body["short_name"]) for entry in ctx.ledger.of_kind("bank")]
         dropped = [str(entry.body["short_name"]) for entry in ctx.ledger.of_kind("drop")]
-        write_report(ctx, state)
-        ctx.ledger.append("finished", "finished", {"banked": banked, "dropped": dropped})
+        write_report(Run(ctx.run_dir, ctx.campaign_id, ctx.config, ctx.ledger, state["stopped"]))
+        ctx.ledger.append("finished", "finished", {"banked": banked, "dropped": dropped, "stopped": state["stopped"]})
         return {}
 
     def _run(self, plan: Plan) -> None:
