@@ -28,12 +28,20 @@ class Op(NamedTuple):
 
 
 def ops_of(profiles: Sequence[Mapping[str, Any]]) -> list[Op]:
-    """Operations of the first and the last profile, the largest share first."""
-    before, after = ({op["op"]: finite(op["share_pct"]) for op in item["ops"]} for item in (profiles[0], profiles[-1]))
+    """Operations of the first and the last profile, the largest share first; rows of one operation are added up."""
+    before, after = (_shares(item["ops"]) for item in (profiles[0], profiles[-1]))
     found = [
         Op(name, before.get(name), after.get(name) if len(profiles) > 1 else None) for name in dict.fromkeys([*before, *after])
     ]
     return sorted(found, key=lambda op: (-max(op.before or 0.0, op.after or 0.0), op.name))[:MOST]
+
+
+def _shares(ops: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for op in ops:
+        share, known = finite(op["share_pct"]), found.get(op["op"])
+        found[op["op"]] = known if share is None else share + (known or 0.0)
+    return found
 
 
 def draw(profiles: Sequence[Mapping[str, Any]]) -> svg.Picture | None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.pages import HOSTILE
+from tests.support.pages import HOSTILE, Page
 from tests.support.reports import run_of
 from workflow.cli import main
 from workflow.ledger import Ledger
-from workflow.report import build, write_report
+from workflow.report import build, render, write_report
 from workflow.report.build import STOPPED
 from workflow.report.evidence import config_diff, legs
+from workflow.report.page import render_html
 
 LAUNCH = "config/c01-continuous-batching/cand/launch_001"
 
@@ -94,6 +95,31 @@ def test_a_damaged_verdict_leaves_a_whole_report(run_dir: Path, text: str) -> No
     assert found["final"]["verdict"] == "FLAG" and found["final"]["delta_pct"] > 200
     assert found["final"]["verdict_file"] in ("damaged", "missing", "other")
     assert not any(word in path.read_text() for path in paths[1:] for word in ("nan %", "inf %", "NaN", "None"))
+
+
+def test_without_the_verdicts_their_words_are_left(run_dir: Path) -> None:
+    """From the ledger, and the report says that there is no more."""
+    (run_dir / "verdicts.json").unlink()
+    write_report(run_of(run_dir))
+    found = json.loads((run_dir / "report.json").read_bytes())
+    item = found["candidates"][1]
+    assert (item["verdict"], item["outcome"], item["verdict_file"]) == ("FAIL", "refuted", "missing")
+    assert item["effect"] is None and item["findings"] == [] and item["reasons"] == ["FAIL (refuted), action eject"]
+    assert "only its words are, in the ledger" in (run_dir / "report.html").read_text()
+
+
+def test_every_stage_of_a_campaign_has_a_report(run_dir: Path) -> None:
+    """After each line of the ledger: what is there so far, and that it is not finished."""
+    ledger = run_dir / "ledger.jsonl"
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        ledger.write_bytes(b"".join(lines[:count]))
+        found = build(run_of(run_dir))
+        text = render(found)
+        assert found["stopped"] == "" and not found["partial"] and "it is still under way" in text
+        assert found["final"]["measured"] == (count > 50) and len(found["candidates"]) == (count > 12) + (count > 26)
+        if count % 12 == 1:
+            assert "▲ NOT FINISHED" in Page(render_html(found)).text
 
 
 @pytest.mark.parametrize("text", [None, "", "{}\n", '{"output_throughput": NaN}\n', '{"output_throughput": true}\n', "[1]\n"])

@@ -18,7 +18,7 @@ import pytest
 from proof.report import STYLE_SHEET
 from tests.support.pages import HOSTILE, Page
 from tests.support.reports import hostile, nothing, without_figures
-from workflow.report import render
+from workflow.report import bars, render
 from workflow.report.page import HERE, render_html
 from workflow.report.strip import Row, draw
 from workflow.report.words import headline, since, utc
@@ -168,6 +168,15 @@ def test_a_plot_shows_every_repeat(facts: Json) -> None:
     first = next(text for text in desc if "reference" in text and "1,379" not in text)
     assert first.count("launch ") == 6
     assert any("fused::mm: before n/a, after 9.0 %" in text for text in desc)
+
+
+def test_rows_of_one_operation_are_one_bar() -> None:
+    """Their shares add up, one without a share adds nothing, and of many operations the largest are drawn."""
+    many = [{"op": f"op{place}", "share_pct": float(place)} for place in range(20)]
+    first = {"ops": [{"op": "mm", "share_pct": 30.0}, {"op": "mm", "share_pct": 12.0}, {"op": "mm", "share_pct": None}, *many]}
+    found = bars.ops_of([first, {"ops": [{"op": "mm", "share_pct": None}]}])
+    assert found[0] == bars.Op("mm", 42.0, None) and len(found) == bars.MOST and found[1].name == "op19"
+    assert bars.draw([]) is None and bars.draw([{"ops": []}]) is None
 
 
 def test_an_axis_that_does_not_begin_at_zero_says_so() -> None:
