@@ -74,7 +74,9 @@ def measured(value: float | None, unit: str) -> str:
 
 def setting(value: object) -> str:
     """A value of a setting as a settings file would have it."""
-    return {None: "not set", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    if value is None:
+        return "not set"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def effect_text(effect: Mapping[str, Any] | None) -> str:
@@ -116,8 +118,9 @@ def since(at_unix: float | None, begun: float | None) -> str:
     """``+4 min 05 s`` after the beginning, or n/a."""
     if at_unix is None or begun is None:
         return "n/a"
-    minutes, seconds = divmod(round(at_unix - begun), 60)
-    return f"{minutes:+d} min {seconds:02d} s" if minutes else f"+{seconds} s"
+    whole = round(at_unix - begun)
+    minutes, seconds = divmod(abs(whole), 60)
+    return ("-" if whole < 0 else "+") + (f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s")
 
 
 def headline(facts: Mapping[str, Any]) -> str:
@@ -125,6 +128,8 @@ def headline(facts: Mapping[str, Any]) -> str:
     tried, banked, final = len(facts["candidates"]), len(facts["banked"]), facts["final"]
     if not tried:
         return "No change was tried"
+    if not banked and not facts["stopped"]:
+        return f"Nothing is banked so far; {count(tried, 'change')} tried"
     if not banked:
         return f"Nothing was banked: {count(tried, 'change')} tried, none of which held"
     said = f"{banked} of {count(tried, 'change')} banked"
@@ -152,20 +157,19 @@ def unchecked(facts: Mapping[str, Any]) -> list[Unchecked]:
     items = [(item["dir"], item) for item in facts["baseline"]]
     items += [(item["short_name"], item) for item in facts["candidates"]]
     items += [("final", facts["final"])] if facts["final"]["measured"] else []
-    found = [] if facts["audited"] else [Unchecked("", "Nothing was audited: no claim here was checked by anybody.")]
-    if facts["sandboxes"].get("bubblewrap", 0) < sum(facts["sandboxes"].values()):
-        open_air = sum(facts["sandboxes"].values()) - facts["sandboxes"].get("bubblewrap", 0)
-        found.append(
-            Unchecked(
-                "", f"{count(open_air, 'launch', 'launches')} ran without a sandbox: a server could see what it should not."
+    found = [Unchecked(name, text) for name, item in items for text in _open(item)]
+    if not facts["audited"]:
+        found = [Unchecked("", "Nothing was audited: no claim here was checked by anybody.")]
+    elif not found:
+        found = [Unchecked("", "No gate of the auditor was left without an answer.")]
+    for kind, launches in facts["sandboxes"].items():
+        if kind != "bubblewrap":
+            said = (
+                "ran without a sandbox, where a server can see what it should not"
+                if kind == "none"
+                else "do not say in which sandbox"
             )
-        )
-    for name, item in items:
-        said = [*item["not_checked"], *item["not_separable"]]
-        said += [line["reason"] for line in item["findings"] if line["status"] == "unknown" and line["reason"] not in said]
-        found += [Unchecked(name, text) for text in dict.fromkeys(said)]
-    if facts["audited"] and not found:
-        found.append(Unchecked("", "No gate of the auditor was left without an answer."))
+            found.append(Unchecked("", f"{count(launches, 'launch', 'launches')} {said}."))
     load = facts["workload"]
     asked = f"{count(load['concurrency'], 'client')} and {load['output_len']} output tokens a request"
     return [
@@ -174,3 +178,8 @@ def unchecked(facts: Mapping[str, Any]) -> list[Unchecked]:
         Unchecked("", "Any other machine, model, or version of the engine."),
         *([] if facts["profiles"] else [Unchecked("", "Where the server spends its time: no profile was taken.")]),
     ]
+
+
+def _open(item: Mapping[str, Any]) -> list[str]:
+    said = [*item["not_checked"], *item["not_separable"]]
+    return list(dict.fromkeys([*said, *(line["reason"] for line in item["findings"] if line["status"] == "unknown")]))

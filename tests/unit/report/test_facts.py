@@ -126,7 +126,10 @@ def test_every_stage_of_a_campaign_has_a_report(run_dir: Path) -> None:
 def test_missing_and_damaged_rows_leave_a_whole_report(run_dir: Path, text: str | None) -> None:
     """The launch is listed as unreadable, or without rows, and counts for no figure."""
     rows = run_dir / LAUNCH / "bench_runs.jsonl"
-    rows.unlink() if text is None else rows.write_text(text, encoding="utf-8")
+    if text is None:
+        rows.unlink()
+    else:
+        rows.write_text(text, encoding="utf-8")
     item = build(run_of(run_dir))["candidates"][0]
     launch = item["legs"][1]["launches"][1]
     assert launch == {"launch_id": LAUNCH, "status": "complete" if text == "" else "unreadable", "tok_s": []}

@@ -21,7 +21,7 @@ from tests.support.reports import hostile, nothing, without_figures
 from workflow.report import bars, render
 from workflow.report.page import HERE, render_html
 from workflow.report.strip import Row, draw
-from workflow.report.words import headline, since, utc
+from workflow.report.words import headline, since, unchecked, utc
 
 Json = dict[str, Any]
 MAKERS: dict[str, Callable[[Json], Json]] = {
@@ -211,6 +211,7 @@ def test_same_facts_same_bytes_in_another_process(facts: Json, tmp_path: Path) -
     [
         ({"candidates": []}, "No change was tried"),
         ({"banked": []}, "Nothing was banked: 2 changes tried, none of which held"),
+        ({"banked": [], "stopped": ""}, "Nothing is banked so far; 2 changes tried"),
         ({"final": {"measured": False}}, "1 of 2 changes banked; together they were not measured"),
         (
             {"final": {"measured": True, "delta_pct": None, "verdict": "FAIL"}},
@@ -228,6 +229,17 @@ def test_times_are_utc_and_missing_ones_are_words() -> None:
     """Whatever the clock of the reader; a time beyond the calendar is n/a."""
     assert utc(1795233187.76) == "2026-11-21 03:53:07 UTC" and utc(None) == utc(1e300) == "n/a"
     assert (since(100.0, 100.0), since(165.4, 100.0), since(None, 1.0)) == ("+0 s", "+1 min 05 s", "n/a")
+    assert since(30.0, 100.0) == "-1 min 10 s"
+
+
+def test_what_was_left_open_is_listed_once(facts: Json) -> None:
+    """By whom it concerns; launches outside of a sandbox, and those that do not say."""
+    unknown = {"gate": "parity", "status": "unknown", "ids": [], "reason": "no answers kept"}
+    facts["candidates"][0] |= {"not_checked": ["no answers kept", "x"], "findings": [unknown]}
+    facts["sandboxes"] = {"bubblewrap": 3, "none": 1, "unknown": 2}
+    said = unchecked(facts)
+    assert said[:2] == [("c01-continuous-batching", "no answers kept"), ("c01-continuous-batching", "x")]
+    assert [line.words.partition(" ")[0] for line in said[2:4]] == ["1", "2"] and "without a sandbox" in said[2].words
 
 
 def _colours(dark: bool) -> dict[str, str]:
