@@ -54,6 +54,8 @@ class Outcome:
     campaign_id: str
     run_dir: Path
     report: Path
+    page: Path
+    """The same report for a browser."""
     audited: bool
     banked: tuple[str, ...]
     dropped: tuple[str, ...]
@@ -69,6 +71,7 @@ class Outcome:
             "campaign_id": self.campaign_id,
             "run_dir": str(self.run_dir),
             "report": str(self.report),
+            "page": str(self.page),
             "audited": self.audited,
             "banked": list(self.banked),
             "dropped": list(self.dropped),
@@ -183,8 +186,17 @@ def outcome(run_dir: Path, ledger: Ledger, config: CampaignConfig, stopped: str)
         (str(entry.body["short_name"]), str(entry.body["verdict"]), str(entry.body["outcome"]))
         for entry in ledger.of_kind("verdict")
     )
-    report = run_dir / "report.md"
-    return Outcome(run_dir.name, run_dir, report, config.use_auditor, names["bank"], names["drop"], stopped, verdicts)
+    return Outcome(
+        campaign_id=run_dir.name,
+        run_dir=run_dir,
+        report=run_dir / "report.md",
+        page=run_dir / "report.html",
+        audited=config.use_auditor,
+        banked=names["bank"],
+        dropped=names["drop"],
+        stopped=stopped,
+        verdicts=verdicts,
+    )
 
 
 @contextlib.contextmanager

@@ -70,15 +70,7 @@ class Context:
     @property
     def in_force(self) -> Settings:
         """The baseline with every banked change, in the order they were banked."""
-        return self.without(None)
-
-    def without(self, left_out: str | None) -> Settings:
-        """The baseline with every banked change but the one of that short name. Raises EvidenceError on an altered overlay."""
-        found = self.plain
-        for entry in self.ledger.of_kind("bank"):
-            if entry.body["short_name"] != left_out:
-                found = changed(self, found, entry.body)
-        return found
+        return in_force(self.run_dir, self.config, self.ledger)
 
     def in_force_tok_s(self, baseline_sets: int) -> float | None:
         """Sealed median of the configuration in force: of the newest banked A/B, else of the newest A/A set."""
@@ -111,21 +103,20 @@ class Context:
         )
 
 
-def changed(ctx: Context, base: Settings, body: Mapping[str, Any]) -> Settings:
+def changed(run_dir: Path, base: Settings, body: Mapping[str, Any]) -> Settings:
     """Settings with one ledgered change on top. Raises EvidenceError when its overlay is not what the ledger says."""
     overlays = base.overlays
     if body.get("overlay"):
-        overlays = (*overlays, installed(ctx, body["overlay"]))
+        overlays = (*overlays, installed(run_dir, body["overlay"]))
     return Settings({**base.flags, **body["flags"]}, {**base.env, **body["env"]}, overlays)
 
 
-def installed(ctx: Context, told: Mapping[str, Any]) -> Overlay:
+def installed(run_dir: Path, told: Mapping[str, Any]) -> Overlay:
     """The overlay that a ledgered proposal names, from its folder in the run."""
-    found = overlay.read(ctx.run_dir / str(told["dir"]))
+    found = overlay.read(run_dir / str(told["dir"]))
     if found.sha256 != told["sha256"]:
-        raise EvidenceError(
-            f"{told['dir']}: the overlay was altered after it was proposed", "Restore it, or start a new campaign."
-        )
+        what = f"{told['dir']}: the overlay was altered after it was proposed"
+        raise EvidenceError(what, "Restore it, or start a new campaign.")
     return found
 
 
@@ -139,13 +130,22 @@ def final_legs(ctx: Context) -> dict[Leg, Settings]:
         for entry in banked:
             proposal = ctx.ledger.get(f"proposal/{entry.body['short_name']}")
             part = str(proposal.body["lever"]) if proposal else str(entry.body["short_name"])
-            legs[f"without_{part}"] = ctx.without(str(entry.body["short_name"]))
+            legs[f"without_{part}"] = in_force(ctx.run_dir, ctx.config, ctx.ledger, str(entry.body["short_name"]))
     return legs
 
 
 def profile_dir(number: int) -> str:
     """Directory of the n-th profile, counted from 1."""
     return f"profile/round_{number}"
+
+
+def in_force(run_dir: Path, config: CampaignConfig, ledger: Ledger, left_out: str | None = None) -> Settings:
+    """The baseline with every banked change but the one of that short name, in the order they were banked."""
+    found = Settings(dict(config.flags), dict(config.env))
+    for entry in ledger.of_kind("bank"):
+        if entry.body["short_name"] != left_out:
+            found = changed(run_dir, found, entry.body)
+    return found
 
 
 def baseline_dir(number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from workflow.canonical import pretty, write_atomic
 from workflow.errors import EvidenceError
 from workflow.figures import LegFigures, delta_pct, leg_figures, plain_rule
-from workflow.ledger import Ledger
+from workflow.ledger import Entry, Ledger
 
 VERDICTS = "verdicts.json"
 PROPOSAL_SCHEMA = "countersign.proposal/1"  # 1: first form
@@ -75,18 +76,27 @@ def read_verdicts(run_dir: Path) -> dict[str, dict[str, Any]]:
         raise EvidenceError(f"{path}: not a list of verdicts ({error!r})", f"countersign audit {run_dir}") from error
 
 
-def tried(run_dir: Path, ledger: Ledger, band_pct: float) -> list[Tried]:
-    """Every proposal, oldest first."""
-    verdicts = read_verdicts(run_dir)
-    names = [str(entry.body["short_name"]) for entry in ledger.of_kind("proposal")]
-    return [_tried(run_dir, ledger, band_pct, name, verdicts.get(name)) for name in names]
+Read = Callable[[Path, Ledger, str], LegFigures]
+"""Reads the figures of a leg: run directory, ledger, folder."""
 
 
-def _tried(run_dir: Path, ledger: Ledger, band_pct: float, name: str, judged: dict[str, Any] | None) -> Tried:
-    proposal = ledger.get(f"proposal/{name}")
-    assert proposal is not None  # noqa: S101 - the caller took the name from it
-    folder = f"config/{name}"
-    ref, cand = leg_figures(run_dir, ledger, f"{folder}/ref"), leg_figures(run_dir, ledger, f"{folder}/cand")
+def tried(
+    run_dir: Path, ledger: Ledger, band_pct: float, *, read: Read = leg_figures, verdicts: dict[str, dict[str, Any]] | None = None
+) -> list[Tried]:
+    """Every proposal, oldest first. A report, which must not stop at damage, brings its own ``read`` and ``verdicts``."""
+    known = read_verdicts(run_dir) if verdicts is None else verdicts
+    found = []
+    for entry in ledger.of_kind("proposal"):
+        name = str(entry.body["short_name"])
+        ref, cand = (read(run_dir, ledger, f"config/{name}/{leg}") for leg in ("ref", "cand"))
+        found.append(_tried(ledger, entry, (ref, cand), band_pct, known.get(name)))
+    return found
+
+
+def _tried(
+    ledger: Ledger, proposal: Entry, legs: tuple[LegFigures, LegFigures], band_pct: float, judged: dict[str, Any] | None
+) -> Tried:
+    name, (ref, cand) = str(proposal.body["short_name"]), legs
     verdict, bank, drop = (ledger.get(f"{kind}/{name}") for kind in ("verdict", "bank", "drop"))
     decided: Decided = "banked" if bank else "dropped" if drop else "to_fix" if verdict else "open"
     direction, attempt = parse_name(name)

@@ -19,7 +19,7 @@ def isolate(ctx: Context, name: str) -> None:
     """
     key, folder = f"isolated/{name}", ctx.run_dir / "config" / name
     if ctx.ledger.get(key) is None:
-        overlay = installed(ctx, proposal_of(ctx, name).body["overlay"])
+        overlay = installed(ctx.run_dir, proposal_of(ctx, name).body["overlay"])
         seed, load = ctx.bench.entropy(), ctx.workload()
         prompts = ctx.bench.prompts.draw(seed, load.concurrency, load.output_len)
         body: dict[str, Any] = {"short_name": name, "prompt_seed": seed, "speedup": None, "error": None}

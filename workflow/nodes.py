@@ -79,7 +79,7 @@ class Nodes:
         ctx, name = self._ctx, state["short_name"]
         body = proposal_of(self._ctx, name).body
         ref = ctx.in_force
-        cand = changed(ctx, ref, body)
+        cand = changed(ctx.run_dir, ref, body)
         legs: dict[Leg, Settings] = {"ref": ref, "cand": cand}
         if body.get("overlay"):
             legs["off"] = replace(cand, overlays=(*cand.overlays[:-1], cand.overlays[-1].off()))
@@ -153,14 +153,14 @@ class Nodes:
         return {"final_measured": True}
 
     def report(self, state: State) -> State:
-        """Close the ledger and write report.md and report.json."""
-        from workflow.report import write_report
+        """Write the reports and close the ledger."""
+        from workflow.report import Run, write_report
 
         ctx = self._ctx
         banked = [str(entry.body["short_name"]) for entry in ctx.ledger.of_kind("bank")]
         dropped = [str(entry.body["short_name"]) for entry in ctx.ledger.of_kind("drop")]
-        write_report(ctx, state)
-        ctx.ledger.append("finished", "finished", {"banked": banked, "dropped": dropped})
+        write_report(Run(ctx.run_dir, ctx.campaign_id, ctx.config, ctx.ledger, state["stopped"]))
+        ctx.ledger.append("finished", "finished", {"banked": banked, "dropped": dropped, "stopped": state["stopped"]})
         return {}
 
     def _run(self, plan: Plan) -> None:

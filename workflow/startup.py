@@ -18,8 +18,8 @@ OWN_VENV = (
 )
 _NEEDS = {
     "campaign": (
-        *("aiohttp", "jinja2", "langgraph", "langgraph.checkpoint.sqlite", "psutil"),
-        *("pydantic", "rich", "structlog", "tokenizers", "yaml"),
+        *("aiohttp", "jinja2", "langgraph", "langgraph.checkpoint.sqlite", "matplotlib", "psutil"),
+        *("proof", "pydantic", "rich", "structlog", "tokenizers", "yaml"),
     ),
     "engine": ("torch", "transformers"),
     "audit": ("duckdb", "msgspec", "scipy", "numpy"),
@@ -31,7 +31,7 @@ def check_packages(*, audit: bool = False) -> None:
     """Raise InstallError unless our packages come from one directory and no other distribution claims their names.
 
     ``workflow`` and ``agents`` are common names (openai-agents installs ``agents``); a mixture of two projects would fail
-    late and strangely. ``audit`` must be there only when asked for, ``proof`` only for its own command.
+    late and strangely. ``audit`` must be there only when asked for, ``proof`` for campaigns and its own command.
     """
     home = Path(__file__).resolve().parent.parent
     for name in OURS:

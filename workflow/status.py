@@ -58,7 +58,7 @@ def status(run_dir: Path) -> Status:
     holder = owner(run_dir)
     finished = ledger.get("finished") is not None
     if finished:
-        step = f"read {run_dir / 'report.md'}; `countersign audit {run_dir}` checks it"
+        step = f"read {run_dir / 'report.html'} (or report.md); `countersign audit {run_dir}` checks it"
     elif holder:
         step = "wait for its owner"
     else:

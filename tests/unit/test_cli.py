@@ -99,6 +99,7 @@ def test_every_command_is_explained() -> None:
         (["campaign", "run", "nowhere.yaml"], 2, "error CS002: nowhere.yaml"),
         (["campaign", "resume", "nowhere"], 2, "error CS001: nowhere: not a campaign directory"),
         (["campaign", "status", "nowhere"], 2, "error CS001: nowhere"),
+        (["campaign", "report", "nowhere"], 2, "error CS001: nowhere: not a campaign directory"),
         (["campaign", "walk"], 2, "error CS001: No such command"),
         (["campaign", "run", "--id"], 2, "error CS001"),
         (["audit", "nowhere"], 2, "error CS001: nowhere: not a directory"),

@@ -20,6 +20,7 @@ def campaign() -> None:
       countersign campaign run my.yaml --use-auditor --id tuesday
       countersign campaign status runs/tuesday
       countersign campaign resume runs/tuesday     after Ctrl-C, kill -9 or a power cut
+      countersign campaign report runs/tuesday     write its reports anew from the evidence
     """
 
 
@@ -76,6 +77,24 @@ def status_command(directory: Path, as_json: bool) -> int:
     from workflow.commands.campaign import status_campaign
 
     return status_campaign(directory, as_json=as_json)
+
+
+@campaign.command("report")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the paths of what was written.")
+def report_command(directory: Path, as_json: bool) -> int:
+    """Write report.html, report.md and report.json of the campaign in DIRECTORY anew, from its evidence alone.
+
+    The same evidence gives the same bytes. An unfinished campaign gets a report of what is there so far.
+
+    \b
+    Examples:
+      countersign campaign report runs/tuesday && xdg-open runs/tuesday/report.html
+      countersign audit runs/old --format json > runs/old/verdicts.json && countersign campaign report runs/old
+    """
+    from workflow.commands.campaign import report_campaign
+
+    return report_campaign(directory, as_json=as_json)
 
 
 @click.command("init-pair", short_help="Prepare a directory for an A/B measurement by hand.")

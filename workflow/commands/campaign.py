@@ -82,6 +82,36 @@ def status_campaign(run_dir: Path, *, as_json: bool) -> int:
     return 0
 
 
+def report_campaign(run_dir: Path, *, as_json: bool) -> int:
+    """Write the reports of a campaign anew from its evidence. Returns the exit code."""
+    check_packages()
+    require("campaign")
+    from workflow.campaign import LEDGER, read_campaign, stored_config
+    from workflow.context import config_digest
+    from workflow.errors import EvidenceError, InfrastructureError
+    from workflow.ledger import Ledger
+    from workflow.report import Run, stopped_because, write_report
+
+    record = read_campaign(run_dir)
+    config = stored_config(run_dir, record)
+    ledger = Ledger(run_dir / LEDGER, time.time, read_only=True)
+    created = ledger.get("campaign")
+    if created is None or created.body.get("config_sha256") != config_digest(config):
+        raise EvidenceError(f"{run_dir}: campaign.json and ledger.jsonl do not fit together", "Restore them from a copy.")
+    run = Run(run_dir, str(record["campaign_id"]), config, ledger, stopped_because(config, ledger))
+    try:
+        written = write_report(run)
+    except OSError as error:
+        words = f"{error.filename or run_dir}: cannot be written: {error.strerror}"
+        raise InfrastructureError(words, "Copy the run to a place that can be written, and report on the copy.") from error
+    if as_json:
+        _json({"schema": "countersign.reported/1", "written": [str(path) for path in written]})
+    else:
+        for path in written:
+            click.echo(path)
+    return 0
+
+
 def embedded() -> Path:
     """The campaign file that ships with Countersign."""
     return Path(__file__).resolve().parent.parent / "campaigns" / "embedded.yaml"
@@ -144,6 +174,7 @@ def _finish(done: Outcome, as_json: bool) -> int:
     if done.stopped == "wall":
         click.echo("partial: the time budget ended before everything was tried")
     click.echo(f"report: {done.report}")
+    click.echo(f"page:   {done.page}")
     return 0
 
 

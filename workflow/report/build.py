@@ -2,107 +2,149 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import statistics
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import jinja2
-
+from proof.report import words as proof_words
 from workflow.canonical import pretty, write_atomic
-from workflow.context import Context, baseline_dir
-from workflow.figures import LegFigures, delta_pct, leg_figures
-from workflow.history import Tried, read_verdicts, tried
+from workflow.config import CampaignConfig
+from workflow.context import baseline_dir, in_force, levers_to_try
+from workflow.figures import LegFigures, delta_pct
+from workflow.history import Tried, parse_name, tried
+from workflow.ledger import Ledger
 from workflow.measure.types import Settings
-from workflow.state import State, Stopped
+from workflow.report import evidence, judged
+from workflow.report.markdown import render
+from workflow.report.timeline import timeline
+from workflow.serving import Engine, get_engine
 
-REPORT_SCHEMA = "countersign.report/1"  # 1: first form
+REPORT_SCHEMA = "countersign.report/2"  # 1: first form; 2: legs, settings that differ, findings, timeline, profiles
 PORT = 8000
-STOPPED: dict[Stopped, str] = {
+STOPPED: Mapping[str, str] = {
     "": "it is still under way",
     "levers": "every declared lever was tried",
     "candidates": "the bound on candidates was reached",
     "wall": "the time budget ended: this report is partial",
     "refused": "the producer asked for a change that may not be made; see log.jsonl",
+    "early": "it ended before every declared lever was tried; its ledger does not say why",
 }
+OWN_ENV = ("PATH", "HOME", "TMPDIR")
+"""Environment of a measured server that belongs to its sandbox."""
 
 
-def write_report(ctx: Context, state: State) -> None:
-    """Write report.json and report.md, each whole or not at all."""
-    facts = build(ctx, state)
-    write_atomic(ctx.run_dir / "report.json", pretty(facts))
-    write_atomic(ctx.run_dir / "report.md", render(facts).encode())
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a report is made from: a run directory and its ledger."""
+
+    run_dir: Path
+    campaign_id: str
+    config: CampaignConfig
+    ledger: Ledger
+    stopped: str
+    """Why no further change was proposed; a key of ``STOPPED``."""
 
 
-def build(ctx: Context, state: State) -> dict[str, Any]:
-    """Every fact of the report as plain data."""
-    config = ctx.config
-    story = tried(ctx.run_dir, ctx.ledger, config.noise_band_pct)
-    verdicts = read_verdicts(ctx.run_dir) if config.use_auditor else {}
-    asked = [str(entry.body["short_name"]) for entry in ctx.ledger.of_kind("request") if entry.body["scope"] != "baseline"]
-    return {
+def stopped_because(config: CampaignConfig, ledger: Ledger) -> str:
+    """Why a campaign ended, as its last line says; worked out for ledgers of before that line said it."""
+    last = ledger.get("finished")
+    if last is None:
+        return ""
+    said = last.body.get("stopped")
+    if isinstance(said, str) and said in STOPPED:
+        return said
+    directions = len({parse_name(str(entry.body["short_name"]))[0] for entry in ledger.of_kind("proposal")})
+    if directions >= config.max_candidates:
+        return "candidates"
+    return "levers" if directions >= len(levers_to_try(config, get_engine(config.engine))) else "early"
+
+
+def write_report(run: Run) -> list[Path]:
+    """Write report.json, report.md and report.html, each whole or not at all; their paths."""
+    from workflow.report.page import render_html
+
+    facts = build(run)
+    written = []
+    for name, data in (
+        ("report.json", pretty(facts)),
+        ("report.md", render(facts).encode()),
+        ("report.html", render_html(facts).encode()),
+    ):
+        write_atomic(run.run_dir / name, data)
+        written.append(run.run_dir / name)
+    return written
+
+
+def build(run: Run) -> dict[str, Any]:
+    """Every fact of the report as plain data (docs/report.md); each text is one line of characters that can be seen."""
+    config, ledger = run.config, run.ledger
+    verdicts = judged.read(run.run_dir) if config.use_auditor else judged.Verdicts({}, "")
+    known = {name: judged.told(item) for name, item in verdicts.found.items()}
+    story = tried(run.run_dir, ledger, config.noise_band_pct, read=evidence.figures, verdicts=known)
+    requests = ledger.of_kind("request")
+    sets = sum(entry.body.get("scope") == "baseline" for entry in requests)
+    looks = sum(entry.body.get("scope") == "patch" for entry in requests)
+    facts = {
         "schema": REPORT_SCHEMA,
-        "campaign_id": ctx.campaign_id,
+        "campaign_id": run.campaign_id,
         "engine": config.engine,
         "model": config.model,
         "audited": config.use_auditor,
-        "stopped": state["stopped"],
-        "stopped_because": STOPPED[state["stopped"]],
-        "partial": state["stopped"] == "wall",
+        "stopped": run.stopped,
+        "stopped_because": STOPPED[run.stopped],
+        "partial": run.stopped in ("wall", "early"),
         "noise_band_pct": config.noise_band_pct,
         "workload": config.workload.model_dump(mode="json"),
         "error_budget": {
             "alpha": config.alpha,
             "alpha_per_look": config.alpha_per_look,
             "looks_planned": config.looks_planned,
-            "looks_spent": sum(name != "final" for name in asked),
+            "looks_spent": looks,
         },
-        "baseline": [_set(ctx, number, verdicts) for number in range(1, state["baseline_sets"] + 1)],
-        "candidates": [_candidate(item) for item in story],
+        "baseline": [_set(run, number, verdicts) for number in range(1, sets + 1)],
+        "candidates": [_candidate(run, item, verdicts) for item in story],
         "banked": [item.short_name for item in story if item.decided == "banked"],
-        "final": _final(ctx, state, verdicts),
+        "final": _final(run, verdicts),
         "set_aside": [
-            {"launch_id": entry.body["launch_id"], "foreign_cores": entry.body["foreign_cores"]}
-            for entry in ctx.ledger.of_kind("set_aside")
+            {"launch_id": entry.body["launch_id"], "foreign_cores": evidence.finite(entry.body["foreign_cores"])}
+            for entry in ledger.of_kind("set_aside")
         ],
-        "winner": _winner(ctx),
+        "sandboxes": evidence.sandboxes(run.run_dir, ledger),
+        "winner": _winner(run),
+        "timeline": timeline(ledger),
+        "profiles": [],
+        "verdicts_damage": verdicts.damage,
     }
+    return cast("dict[str, Any]", proof_words.clean(facts))
 
 
-def _judged(name: str, ctx: Context, verdicts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """What was said about one request; with no auditor, UNAUDITED."""
-    entry, found = ctx.ledger.get(f"verdict/{name}"), verdicts.get(name, {})
-    if entry is None:
-        return {"verdict": "UNAUDITED", "action": "", "outcome": "", "reasons": [], "effect": None, "verdict_sha256": None}
-    error = entry.body.get("error")
-    return {
-        **{key: entry.body[key] for key in ("verdict", "action", "outcome", "verdict_sha256")},
-        "reasons": [error] if error else list(found.get("reasons", [])),
-        "effect": found.get("effect"),
-    }
-
-
-def _set(ctx: Context, number: int, verdicts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _set(run: Run, number: int, verdicts: judged.Verdicts) -> dict[str, Any]:
     folder = baseline_dir(number)
-    figures = leg_figures(ctx.run_dir, ctx.ledger, folder)
+    figures = evidence.figures(run.run_dir, run.ledger, folder)
     name = "baseline" if number == 1 else f"baseline-set{number}"
-    return {"dir": folder, **figures.as_dict(), **_spread(figures), **_judged(name, ctx, verdicts)}
+    legs = evidence.legs(run.run_dir, run.ledger, folder)
+    return {"dir": folder, **figures.as_dict(), **_spread(figures), "legs": legs, **judged.judged(name, run.ledger, verdicts)}
 
 
 def _spread(figures: LegFigures) -> dict[str, float | None]:
     """(max - min) / median in percent, of all repeats and of the launches' medians; null without rows."""
 
     def spread(values: tuple[float, ...]) -> float | None:
-        return 100 * (max(values) - min(values)) / statistics.median(values) if len(values) > 1 else None
+        middle = statistics.median(values) if len(values) > 1 else 0.0
+        return 100 * (max(values) - min(values)) / middle if middle else None
 
     return {"repeat_spread_pct": spread(figures.values), "launch_spread_pct": spread(figures.launch_medians)}
 
 
-def _candidate(item: Tried) -> dict[str, Any]:
+def _candidate(run: Run, item: Tried, verdicts: judged.Verdicts) -> dict[str, Any]:
+    said = judged.judged(item.short_name, run.ledger, verdicts)
     return {
+        **said,
         "short_name": item.short_name,
+        "kind": "config",
         "lever": item.lever,
         "flags": item.flags,
         "env": item.env,
@@ -113,84 +155,72 @@ def _candidate(item: Tried) -> dict[str, Any]:
         "action": item.action,
         "outcome": item.outcome,
         "refuted": item.refuted,
-        "reasons": item.reasons,
-        "next_steps": item.next_steps,
+        "reasons": judged.texts(item.reasons),
         "delta_pct": item.delta_pct,
-        "effect": (item.judged or {}).get("effect"),
         "ref": item.ref.as_dict(),
         "cand": item.cand.as_dict(),
+        **_measured(run, f"config/{item.short_name}"),
     }
 
 
-def _final(ctx: Context, state: State, verdicts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    if not state["final_measured"]:
-        why = "the time budget ended" if state["stopped"] == "wall" else "nothing was banked"
-        return {"measured": False, "skipped_because": why}
-    ref, cand = (leg_figures(ctx.run_dir, ctx.ledger, f"final/{leg}") for leg in ("ref", "cand"))
-    figures = {"ref": ref.as_dict(), "cand": cand.as_dict(), "delta_pct": delta_pct(ref, cand)}
-    return {"measured": True, **figures, **_judged("final", ctx, verdicts)}
+def _measured(run: Run, folder: str) -> dict[str, Any]:
+    return {
+        "legs": evidence.legs(run.run_dir, run.ledger, folder),
+        "config_diff": evidence.config_diff(run.run_dir, run.ledger, folder),
+    }
 
 
-def _winner(ctx: Context) -> dict[str, Any]:
-    best = ctx.in_force
-    return {"flags": dict(best.flags), "env": dict(best.env), "command": launch_command(ctx, best)}
+def _final(run: Run, verdicts: judged.Verdicts) -> dict[str, Any]:
+    if run.ledger.get("request/final") is None:
+        return {"measured": False, "skipped_because": _skipped(run)}
+    ref, cand = (evidence.figures(run.run_dir, run.ledger, f"final/{leg}") for leg in ("ref", "cand"))
+    return {
+        "measured": True,
+        "ref": ref.as_dict(),
+        "cand": cand.as_dict(),
+        "delta_pct": delta_pct(ref, cand),
+        **judged.judged("final", run.ledger, verdicts),
+        **_measured(run, "final"),
+        "parts": judged.parts(verdicts.found.get("final", {})),
+    }
 
 
-def launch_command(ctx: Context, settings: Settings) -> str:
-    """The server's command line as a shell line, with the environment it was measured in, on a port of its own."""
+def _skipped(run: Run) -> str:
+    if not run.stopped:
+        return STOPPED[""]
+    return "the time budget ended" if run.ledger.of_kind("bank") else "nothing was banked"
+
+
+def _winner(run: Run) -> dict[str, Any]:
+    best = in_force(run.run_dir, run.config, run.ledger)
+    return {"flags": dict(best.flags), "env": dict(best.env), "command": launch_command(run, best)}
+
+
+def launch_command(run: Run, settings: Settings) -> str:
+    """The server's command line as a shell line, with the environment it was measured in, on a port of its own.
+
+    As the newest complete launch of the settings in force was started; as the engine would start it where no launch tells.
+    """
+    engine = get_engine(run.config.engine)
+    argv, environment = _as_measured(run) or _as_declared(run, engine, settings)
+    return shlex.join(["env", *(f"{key}={environment[key]}" for key in sorted(environment) if key not in OWN_ENV), *argv])
+
+
+def _as_measured(run: Run) -> tuple[list[str], dict[str, str]] | None:
+    sets = sum(entry.body.get("scope") == "baseline" for entry in run.ledger.of_kind("request"))
+    banked = [f"config/{entry.body['short_name']}/cand" for entry in run.ledger.of_kind("bank")]
+    for folder in ("final/cand", *reversed(banked[-1:]), *([] if banked else [baseline_dir(sets)])):
+        found = evidence.server(run.run_dir, run.ledger, folder) or {}
+        argv, env = found.get("argv"), found.get("env")
+        if not isinstance(argv, list) or not isinstance(env, dict) or "--port" not in argv[:-1]:
+            continue
+        if all(isinstance(item, str) for item in (*argv, *env.values())):
+            place = argv.index("--port") + 1
+            return [*argv[:place], str(PORT), *argv[place + 1 :]], env
+    return None
+
+
+def _as_declared(run: Run, engine: Engine, settings: Settings) -> tuple[list[str], dict[str, str]]:
     from workflow.measure.runner import model_dir
 
-    env = [f"{key}={value}" for key, value in sorted(ctx.engine.environment(settings.env).items()) if key != "PATH"]
-    return shlex.join(["env", *env, *ctx.engine.argv(settings.flags, model_dir(ctx.config.model), PORT)])
-
-
-class Verbatim(str):
-    """Text of our own that is markdown already."""
-
-    __slots__ = ()
-
-
-def escape(value: object) -> str:
-    """Text from anywhere as one line of markdown that shows it letter by letter."""
-    if isinstance(value, Verbatim):
-        return value
-    line = re.sub(r"[\x00-\x20\x7f\x85\u2028\u2029]+", " ", str(value))
-    line = re.sub(r"([\\`*_\[\]<|~&])", r"\\\1", line)
-    return re.sub(r"^(\s*\d*)([-+>#.)])", r"\1\\\2", line) if re.match(r"\s*([-+>#]|\d+[.)])(\s|$|[>#])", line) else line
-
-
-def code_block(text: str) -> Verbatim:
-    """A fenced block whose fence is longer than any run of backticks in the text."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return Verbatim(f"{fence}sh\n{text}\n{fence}")
-
-
-def number(value: float | None, digits: int = 1, sign: bool = False) -> str:
-    """A figure, or n/a; never NaN."""
-    return "n/a" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
-
-
-def effect_text(effect: Mapping[str, Any] | None) -> str:
-    """The auditor's launch-level bounds, where it had enough launches to give any."""
-    found = effect or {}
-    bounds = [found.get("lower_pct"), found.get("upper_pct")]
-    if found.get("rule") != "launches" or bounds == [None, None]:
-        return ""
-    low, high = ("unbounded" if value is None else number(value, sign=True) for value in bounds)
-    return f"bounds {low} .. {high} % (one-sided, {number(100 * found['alpha'], 2)} % each)"
-
-
-def render(facts: Mapping[str, Any]) -> str:
-    """report.md of a report; every text is escaped, an unknown name in the template is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - markdown: `finalize` escapes every expression instead
-        finalize=escape,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["verbatim"] = Verbatim
-    environment.globals.update(number=number, code_block=code_block, effect_text=effect_text)
-    return environment.get_template("report.md.j2").render(report=facts)
+    return engine.argv(settings.flags, model_dir(run.config.model), PORT), engine.environment(settings.env)

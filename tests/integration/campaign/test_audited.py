@@ -53,6 +53,18 @@ def test_a_loss_is_refuted(audited: Outcome) -> None:
     assert "**Audited.**" in text and "UNAUDITED" not in text and "refuted" in text
 
 
+def test_the_reports_come_again_from_the_directory_alone(audited: Outcome) -> None:
+    """Byte for byte what the campaign wrote; every verdict is the one that the ledger recorded."""
+    names = ("report.html", "report.md", "report.json")
+    before = {name: (audited.run_dir / name).read_bytes() for name in names}
+    assert audited.page == audited.run_dir / "report.html" and audited.as_dict()["page"] == str(audited.page)
+    assert main(["campaign", "report", str(audited.run_dir)]) == 0
+    assert {name: (audited.run_dir / name).read_bytes() for name in names} == before
+    facts = json.loads(before["report.json"])
+    assert {item["verdict_file"] for item in (*facts["baseline"], *facts["candidates"], facts["final"])} == {"as recorded"}
+    assert facts["stopped"] == "levers" and "22 launches ran without a sandbox" in before["report.html"].decode()
+
+
 def test_the_verdicts_come_again_from_the_directory_alone(audited: Outcome, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Byte for byte what ``countersign audit DIR --format json`` prints; also with every claim file blanked."""
     stored = (audited.run_dir / "verdicts.json").read_bytes()

@@ -67,6 +67,7 @@ def resumed_alike(out: Path, undisturbed: Outcome) -> None:
         "node:bank:after",
         "write:audit_request.json",
         "write:report.md",
+        "write:report.html",
         "node:report:after",
     ],
 )

@@ -29,13 +29,14 @@ def test_the_output_tree_is_the_same_without_the_package(tmp_path: Path) -> None
     """Same place, same command, before and after ``audit/`` is deleted: byte for byte the same files."""
     install = tmp_path / "install"
     ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("workflow", "agents", "audit", "tests/support"):
+    for name in ("workflow", "agents", "audit", "proof/report", "tests/support"):
         shutil.copytree(ROOT / name, install / name, ignore=ignore)
-    (install / "tests" / "__init__.py").touch()
+    for name in ("tests", "proof"):
+        (install / name / "__init__.py").touch()
     with_package = campaign(install, tmp_path / "with")
     shutil.rmtree(install / "audit")
     without_package = campaign(install, tmp_path / "without")
     assert sorted(with_package) == sorted(without_package)
     differing = [name for name, data in with_package.items() if without_package[name] != data]
     assert not differing
-    assert "ledger.jsonl" in with_package and "report.md" in with_package
+    assert {"ledger.jsonl", "report.md", "report.html"} <= set(with_package)

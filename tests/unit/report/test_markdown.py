@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow.report.build import Verbatim, code_block, effect_text, escape, number, render
+from workflow.report.markdown import Verbatim, code_block, escape, render
+from workflow.report.words import effect_text, number
 
 
 @pytest.mark.parametrize(
