@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow.canonical import pretty, write_atomic
+from workflow.canonical import digest, pretty, write_atomic
 from workflow.catalogue import overlays_to_try
 from workflow.config import CampaignConfig
-from workflow.context import Context, Sink, config_digest, levers_to_try
+from workflow.context import Context, Sink, levers_to_try
 from workflow.errors import EvidenceError, InfrastructureError, UsageError
 from workflow.ledger import Ledger
 from workflow.log import open_log
@@ -119,7 +119,7 @@ def run(config: CampaignConfig, services: Services, out: Path, campaign_id: str 
                 "versions": versions(),
             }
             write_atomic(run_dir / FILE, pretty(record))
-            return _drive(config, services, run_dir, name)
+            return _drive(config, services, run_dir, name, stored_digest(record))
 
 
 def resume(run_dir: Path, services: Services) -> Outcome:
@@ -127,7 +127,7 @@ def resume(run_dir: Path, services: Services) -> Outcome:
     record = read_campaign(run_dir)
     config = stored_config(run_dir, record)
     with _disk(run_dir), owned(run_dir):
-        return _drive(config, services, run_dir, str(record["campaign_id"]))
+        return _drive(config, services, run_dir, str(record["campaign_id"]), stored_digest(record))
 
 
 def read_campaign(run_dir: Path) -> dict[str, Any]:
@@ -146,23 +146,33 @@ def read_campaign(run_dir: Path) -> dict[str, Any]:
 
 
 def stored_config(run_dir: Path, record: dict[str, Any]) -> CampaignConfig:
-    """The resolved configuration a campaign was created with. Raises EvidenceError when it does not validate."""
+    """The resolved configuration a campaign was created with; one of before profiles goes on without.
+
+    Raises EvidenceError when it does not validate.
+    """
     import pydantic
 
+    stored = record.get("config")
+    before = {"profile": False} if isinstance(stored, dict) and "profile" not in stored else {}
     try:
-        return CampaignConfig.model_validate_json(json.dumps(record.get("config")))
+        return CampaignConfig.model_validate_json(json.dumps({**before, **stored} if isinstance(stored, dict) else stored))
     except pydantic.ValidationError as error:
         raise EvidenceError(f"{run_dir / FILE}: its configuration is damaged", "Restore it from a copy.") from error
 
 
-def _drive(config: CampaignConfig, services: Services, run_dir: Path, name: str) -> Outcome:
-    """Run or resume the graph; the caller holds the lock."""
+def stored_digest(record: dict[str, Any]) -> str:
+    """Digest of the configuration as campaign.json holds it: keys that came to be later are not in it."""
+    return digest(record.get("config"))
+
+
+def _drive(config: CampaignConfig, services: Services, run_dir: Path, name: str, asked: str) -> Outcome:
+    """Run or resume the graph; the caller holds the lock. ``asked``: digest of the stored configuration."""
     from workflow.checkpoint import open_checkpoints
     from workflow.graph import build_graph, drive, spent_seconds
 
     ledger = Ledger(run_dir / LEDGER, services.clock)
     created = ledger.get("campaign")
-    if created is not None and created.body["config_sha256"] != config_digest(config):
+    if created is not None and created.body["config_sha256"] != asked:
         raise EvidenceError(f"{run_dir / FILE}: not the configuration in the ledger", "Restore it, or start a new campaign.")
     bench = services.build_bench(config, run_dir, services.clock, services.sink.at)
     with open_log(run_dir, name, services.clock) as log, open_checkpoints(run_dir / ".state") as saver:

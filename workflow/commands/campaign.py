@@ -86,8 +86,7 @@ def report_campaign(run_dir: Path, *, as_json: bool) -> int:
     """Write the reports of a campaign anew from its evidence. Returns the exit code."""
     check_packages()
     require("campaign")
-    from workflow.campaign import LEDGER, read_campaign, stored_config
-    from workflow.context import config_digest
+    from workflow.campaign import LEDGER, read_campaign, stored_config, stored_digest
     from workflow.errors import EvidenceError, InfrastructureError
     from workflow.ledger import Ledger
     from workflow.report import Run, stopped_because, write_report
@@ -96,7 +95,7 @@ def report_campaign(run_dir: Path, *, as_json: bool) -> int:
     config = stored_config(run_dir, record)
     ledger = Ledger(run_dir / LEDGER, time.time, read_only=True)
     created = ledger.get("campaign")
-    if created is None or created.body.get("config_sha256") != config_digest(config):
+    if created is None or created.body.get("config_sha256") != stored_digest(record):
         raise EvidenceError(f"{run_dir}: campaign.json and ledger.jsonl do not fit together", "Restore them from a copy.")
     run = Run(run_dir, str(record["campaign_id"]), config, ledger, stopped_because(config, ledger))
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from proof.report import words as proof_words
+from workflow import winner
 from workflow.canonical import pretty, write_atomic
 from workflow.config import CampaignConfig
 from workflow.context import baseline_dir, in_force, levers_to_try
@@ -19,6 +20,7 @@ from workflow.ledger import Ledger
 from workflow.measure.types import Settings
 from workflow.report import evidence, judged
 from workflow.report.markdown import render
+from workflow.report.profiles import profiles
 from workflow.report.timeline import timeline
 from workflow.serving import Engine, get_engine
 
@@ -63,10 +65,12 @@ def stopped_because(config: CampaignConfig, ledger: Ledger) -> str:
 
 
 def write_report(run: Run) -> list[Path]:
-    """Write report.json, report.md and report.html, each whole or not at all; their paths."""
+    """Write report.json, report.md and report.html, each whole or not at all, and the winner's folder; the reports' paths."""
     from workflow.report.page import render_html
 
     facts = build(run)
+    best = in_force(run.run_dir, run.config, run.ledger)
+    winner.write(run.run_dir, *started(run, best), best.overlays)
     written = []
     for name, data in (
         ("report.json", pretty(facts)),
@@ -115,7 +119,7 @@ def build(run: Run) -> dict[str, Any]:
         "sandboxes": evidence.sandboxes(run.run_dir, ledger),
         "winner": _winner(run),
         "timeline": timeline(ledger),
-        "profiles": [],
+        "profiles": profiles(run.run_dir, ledger),
         "verdicts_damage": verdicts.damage,
     }
     return cast("dict[str, Any]", proof_words.clean(facts))
@@ -144,7 +148,9 @@ def _candidate(run: Run, item: Tried, verdicts: judged.Verdicts) -> dict[str, An
     return {
         **said,
         "short_name": item.short_name,
-        "kind": "config",
+        "kind": "overlay" if item.overlay else "config",
+        "overlay": item.overlay,
+        "isolated_speedup": _isolated(run, item.short_name),
         "lever": item.lever,
         "flags": item.flags,
         "env": item.env,
@@ -161,6 +167,12 @@ def _candidate(run: Run, item: Tried, verdicts: judged.Verdicts) -> dict[str, An
         "cand": item.cand.as_dict(),
         **_measured(run, f"config/{item.short_name}"),
     }
+
+
+def _isolated(run: Run, name: str) -> float | None:
+    """Speed-up of an overlay by itself, as its benchmark states it."""
+    entry = run.ledger.get(f"isolated/{name}")
+    return evidence.finite(entry.body["speedup"]) if entry is not None else None
 
 
 def _measured(run: Run, folder: str) -> dict[str, Any]:
@@ -193,17 +205,28 @@ def _skipped(run: Run) -> str:
 
 def _winner(run: Run) -> dict[str, Any]:
     best = in_force(run.run_dir, run.config, run.ledger)
-    return {"flags": dict(best.flags), "env": dict(best.env), "command": launch_command(run, best)}
+    names = [item.name for item in best.overlays]
+    return {"flags": dict(best.flags), "env": dict(best.env), "overlays": names, "command": launch_command(run, best)}
 
 
 def launch_command(run: Run, settings: Settings) -> str:
     """The server's command line as a shell line, with the environment it was measured in, on a port of its own.
 
+    With overlays in force it is the script in ``winner/``, which installs them.
+    """
+    if settings.overlays:
+        return f"{winner.FOLDER}/{winner.START}"
+    argv, environment = started(run, settings)
+    return shlex.join(["env", *(f"{key}={environment[key]}" for key in sorted(environment)), *argv])
+
+
+def started(run: Run, settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of the winner on a port of its own, without what belongs to the sandbox.
+
     As the newest complete launch of the settings in force was started; as the engine would start it where no launch tells.
     """
-    engine = get_engine(run.config.engine)
-    argv, environment = _as_measured(run) or _as_declared(run, engine, settings)
-    return shlex.join(["env", *(f"{key}={environment[key]}" for key in sorted(environment) if key not in OWN_ENV), *argv])
+    argv, environment = _as_measured(run) or _as_declared(run, get_engine(run.config.engine), settings)
+    return argv, {key: value for key, value in environment.items() if key not in OWN_ENV}
 
 
 def _as_measured(run: Run) -> tuple[list[str], dict[str, str]] | None:

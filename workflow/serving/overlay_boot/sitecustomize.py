@@ -1,9 +1,9 @@
 """Runs first in a server that an overlay was installed for: rebinds ``module:attr`` when that module is imported.
 
 Python imports ``sitecustomize`` at start when it lies on PYTHONPATH. The variable COUNTERSIGN_OVERLAYS names the overlays: a JSON
-list of ``{name, folder, target, entry, rebind}``. Site-packages stay as they are, and nothing here is a proof: every line
-written is testimony of a process that runs the overlay's own code. What proves is the parent's third leg, with ``rebind`` false:
-then the overlay's code is imported as well, and left switched off.
+list of ``{name, folder, target, entry, rebind}``, folders absolute or seen from here. Site-packages stay as they are, and nothing
+here is a proof: every line written is testimony of a process that runs the overlay's own code. What proves is the parent's third
+leg, with ``rebind`` false: then the overlay's code is imported as well, and left switched off.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -82,12 +83,11 @@ def _install(module: ModuleType, item: dict[str, Any]) -> None:
 
 def _overlay(item: dict[str, Any]) -> ModuleType:
     """The overlay's code as a package of its own, so that it may import files beside it."""
+    folder = str(Path(__file__).resolve().parent / item["folder"])
     alias = "countersign_overlay_" + "".join(letter if letter.isalnum() else "_" for letter in item["name"])
     if alias in sys.modules:
         return sys.modules[alias]
-    spec = importlib.util.spec_from_file_location(
-        alias, f"{item['folder']}/overlay.py", submodule_search_locations=[item["folder"]]
-    )
+    spec = importlib.util.spec_from_file_location(alias, f"{folder}/overlay.py", submodule_search_locations=[folder])
     if spec is None or spec.loader is None:
         raise ImportError(f"overlay {item['name']!r}: {item['folder']!r} holds no overlay.py")
     module = importlib.util.module_from_spec(spec)
