@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from workflow.context import Sink
+from workflow.plain import printable
 
 EVERY_S = 30.0
 """Plain lines about the same launch come no more often than this."""
@@ -108,8 +109,3 @@ class LiveSink:
 def make_sink(stream: TextIO, left: TimeLeft, clock: Callable[[], float]) -> Sink:
     """The sink that fits the stream."""
     return LiveSink(stream, left) if stream.isatty() else PlainSink(stream, left, clock)
-
-
-def printable(text: str) -> str:
-    """Text without control characters: reasons quote logs, and a log must not drive the terminal."""
-    return "".join(char if char == "\n" or char.isprintable() else "?" for char in text)

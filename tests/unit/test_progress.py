@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 
 from tests.support.simulated import FakeClock
-from workflow.progress import PlainSink, TimeLeft, make_sink, printable
+from workflow.plain import printable
+from workflow.progress import PlainSink, TimeLeft, make_sink
 
 
 def test_plain_lines_are_stamped_and_say_how_long() -> None:

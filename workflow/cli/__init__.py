@@ -39,6 +39,7 @@ def cli() -> None:
       countersign campaign run --use-auditor   do it: measure, audit, bank only what holds
       countersign audit runs/<id>              check any run again: no server, no model, no network
       countersign audit --legs BEFORE AFTER    check two folders of somebody's rows
+      countersign examples                     ready runs to try that on, with what to expect
       countersign verdicts list                what was decided so far
       countersign replay raw_runs              judge recorded runs again, blind
 

@@ -240,4 +240,29 @@ def proof_group(  # noqa: PLR0913 - one parameter an option
     return proof_command(asked, form)
 
 
-COMMANDS = (audit_command, replay_command, verdicts, rows_command, taxonomy_command, proof_group)
+@click.command("examples", short_help="Ready run directories to try an audit on.")
+@click.argument("name", required=False)
+@click.argument("directory", required=False, metavar="[DIR]", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def examples_command(name: str | None, directory: Path | None, as_json: bool) -> int:
+    """Run directories that ship with Countersign, each with the verdicts to expect; with NAME and DIR, copy one to DIR.
+
+    DIR must not exist yet. Needs no engine, no accelerator and no network.
+
+    \b
+    Examples:
+      countersign examples                                     what there is
+      countersign examples embedded-baseline try               a PASS
+      countersign audit try
+      countersign examples geak292-handicapped-bundle lie      a FAIL: why is +66.9 % false?
+      countersign audit lie
+
+    \b
+    Exit codes: 0 listed or copied, 1 DIR cannot be written, 2 no such example, or DIR exists.
+    """
+    from workflow.commands.examples import examples_command as body
+
+    return body(name, directory, as_json=as_json)
+
+
+COMMANDS = (audit_command, replay_command, verdicts, rows_command, taxonomy_command, examples_command, proof_group)
