@@ -17,10 +17,31 @@ def campaign() -> None:
 
     \b
     Examples:
+      countersign campaign init my.yaml            a file that explains every key
       countersign campaign run my.yaml --use-auditor --id tuesday
       countersign campaign status runs/tuesday
       countersign campaign resume runs/tuesday     after Ctrl-C, kill -9 or a power cut
     """
+
+
+@campaign.command("init")
+@click.argument("file", default=Path("campaign.yaml"), type=click.Path(path_type=Path))
+def init_command(file: Path) -> int:
+    """Write a campaign file to FILE (default: campaign.yaml) in which every key stands with its default and is explained.
+
+    FILE must not exist yet. `campaign run FILE` takes it as it is.
+
+    \b
+    Examples:
+      countersign campaign init
+      countersign campaign init my.yaml && countersign campaign run my.yaml --plan-only
+
+    \b
+    Exit codes: 0 written, 1 FILE cannot be written, 2 it exists.
+    """
+    from workflow.commands.campaign import init_campaign
+
+    return init_campaign(file)
 
 
 @campaign.command("run")

@@ -1,9 +1,10 @@
-"""``countersign campaign run | resume | status``: real clock, real stopwatch, a person or a machine watching."""
+"""``countersign campaign init | run | resume | status``: real clock, real stopwatch, a person or a machine watching."""
 
 from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import signal
 import sys
 import time
@@ -15,11 +16,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workflow.errors import InterruptedCampaignError
+from workflow.errors import InfrastructureError, InterruptedCampaignError, UsageError
+from workflow.plain import one_line
 from workflow.startup import check_packages, require
 
 if TYPE_CHECKING:
     from workflow.campaign import Outcome, Services
+
+
+def init_campaign(file: Path) -> int:
+    """Write an annotated campaign file. Raises UsageError when the file exists, InfrastructureError when it cannot be written."""
+    require("campaign")
+    from workflow.campaigns.annotated import annotated
+
+    try:
+        with file.open("x", encoding="utf-8") as handle:
+            handle.write(annotated())
+    except FileExistsError as error:
+        raise UsageError(f"{file}: exists already, nothing was written", "Name a new file.") from error
+    except OSError as error:
+        raise InfrastructureError(f"{file}: cannot be written: {error.strerror}", "Name another file.") from error
+    click.echo(one_line(f"{file}: every key with its default and its meaning"))
+    click.echo(one_line(f"next: countersign campaign run {shlex.quote(str(file))} --plan-only"))
+    return 0
 
 
 def run_campaign(
