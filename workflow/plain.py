@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -25,3 +28,13 @@ def columns(rows: Sequence[Sequence[object]], indent: str = "") -> list[str]:
 def megabytes(count: int) -> str:
     """A size in MB (10^6 bytes), to the tenth."""
     return f"{max(count / 1e6, 0.1):.1f} MB"
+
+
+def path_text(path: Path) -> str:
+    """A path as text that can be encoded, whatever bytes its name has."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def to_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """One line of JSON in ASCII: nothing in it can drive a terminal or fail to be encoded. Raises ValueError on NaN."""
+    return json.dumps(value, sort_keys=True, allow_nan=False)

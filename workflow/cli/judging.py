@@ -262,7 +262,7 @@ def examples_command(name: str | None, directory: Path | None, as_json: bool) ->
     """
     from workflow.commands.examples import examples_command as body
 
-    return body(name, directory, as_json=as_json)
+    return body(name, directory, machine=as_json)
 
 
 COMMANDS = (audit_command, replay_command, verdicts, rows_command, taxonomy_command, examples_command, proof_group)

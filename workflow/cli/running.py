@@ -19,7 +19,9 @@ def campaign() -> None:
     Examples:
       countersign campaign init my.yaml            a file that explains every key
       countersign campaign run my.yaml --use-auditor --id tuesday
+      countersign campaign list
       countersign campaign status runs/tuesday
+      countersign campaign tail runs/tuesday --follow
       countersign campaign resume runs/tuesday     after Ctrl-C, kill -9 or a power cut
     """
 
@@ -97,6 +99,66 @@ def status_command(directory: Path, as_json: bool) -> int:
     from workflow.commands.campaign import status_campaign
 
     return status_campaign(directory, as_json=as_json)
+
+
+@campaign.command("list")
+@click.argument("directory", default=Path("runs"), metavar="[DIR]", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def list_command(directory: Path, as_json: bool) -> int:
+    """The campaigns in DIR (default: runs), newest first: when they began, how they stand, what was banked. Only reads.
+
+    \b
+    Examples:
+      countersign campaign list
+      countersign campaign list /data/runs --json
+
+    \b
+    Exit codes: 0 listed, 2 no such directory, 5 a campaign cannot be read; it is named, with the reason.
+    """
+    from workflow.commands.campaigns import list_campaigns
+
+    return list_campaigns(directory, machine=as_json)
+
+
+@campaign.command("show")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show_command(directory: Path, as_json: bool) -> int:
+    """The campaign in DIRECTORY in full: status, plans, verdicts with their reasons, banks, drops, files. Only reads.
+
+    \b
+    Examples:
+      countersign campaign show runs/tuesday
+      countersign campaign show runs/tuesday --json
+
+    \b
+    Exit codes: 0 shown, 2 no campaign, 5 record or ledger are damaged, or a file contradicts them.
+    """
+    from workflow.commands.campaigns import show_campaign
+
+    return show_campaign(directory, machine=as_json)
+
+
+@campaign.command("tail")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--follow", "-f", is_flag=True, help="Go on until the campaign has finished, or nobody runs it any more.")
+@click.option("--lines", "-n", default=20, show_default=True, type=click.IntRange(min=0), help="Events shown of what was before.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, every event and all it holds.")
+def tail_command(directory: Path, follow: bool, lines: int, as_json: bool) -> int:
+    """What happened last in the campaign in DIRECTORY, one line an event, out of its ledger and its log. Only reads.
+
+    \b
+    Examples:
+      countersign campaign tail runs/tuesday
+      countersign campaign tail runs/tuesday --follow
+      countersign campaign tail runs/tuesday -n 1000 --json > events.jsonl
+
+    \b
+    Exit codes: 0 told, 2 no campaign, 130 Ctrl-C.
+    """
+    from workflow.commands.campaigns import tail_campaign
+
+    return tail_campaign(directory, lines, follow=follow, machine=as_json)
 
 
 @click.command("init-pair", short_help="Prepare a directory for an A/B measurement by hand.")

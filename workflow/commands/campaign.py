@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shlex
 import signal
@@ -12,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from workflow.errors import InfrastructureError, InterruptedCampaignError, UsageError
-from workflow.plain import one_line
+from workflow.plain import one_line, printable, to_json
 from workflow.startup import check_packages, require
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def run_campaign(
     click.echo(as_text(plan, config), err=as_json)
     if plan_only:
         if as_json:
-            _json(plan.as_dict())
+            click.echo(to_json(plan.as_dict()))
         return 0
     require("engine")
     name = campaign_id if campaign_id is not None else new_id()
@@ -91,13 +90,15 @@ def resume_campaign(run_dir: Path, *, as_json: bool) -> int:
 def status_campaign(run_dir: Path, *, as_json: bool) -> int:
     """Say how a campaign stands; reads only."""
     require("campaign")
+    from workflow.looking import reading
     from workflow.status import status
 
-    found = status(run_dir)
+    with reading(run_dir):
+        found = status(run_dir)
     if as_json:
-        _json(found.as_dict())
+        click.echo(to_json(found.as_dict()))
     else:
-        click.echo(found.as_text())
+        click.echo(printable(found.as_text()))
     return 0
 
 
@@ -153,7 +154,7 @@ def _stop_signals() -> Iterator[None]:
 
 def _finish(done: Outcome, as_json: bool) -> int:
     if as_json:
-        _json(done.as_dict())
+        click.echo(to_json(done.as_dict()))
         return 0
     for name, verdict, outcome in done.verdicts:
         click.echo(f"auditor: {name}: {verdict} ({outcome})")
@@ -164,7 +165,3 @@ def _finish(done: Outcome, as_json: bool) -> int:
         click.echo("partial: the time budget ended before everything was tried")
     click.echo(f"report: {done.report}")
     return 0
-
-
-def _json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))

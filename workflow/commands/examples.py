@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import textwrap
 from pathlib import Path
@@ -11,31 +10,31 @@ from typing import Any
 import click
 
 from workflow.examples import EXAMPLES, Example, copy, example, size
-from workflow.plain import megabytes, one_line
+from workflow.plain import megabytes, one_line, path_text, to_json
 
 LIST_SCHEMA = "countersign.examples/1"  # 1: first form
 COPY_SCHEMA = "countersign.example_copied/1"  # 1: first form
 WIDTH = 100
 
 
-def examples_command(name: str | None, directory: Path | None, *, as_json: bool) -> int:
+def examples_command(name: str | None, directory: Path | None, *, machine: bool) -> int:
     """List the examples, show one, or copy one to ``directory``. Returns 0."""
     if name is not None and directory is not None:
-        return _copy(example(name), directory, as_json=as_json)
+        return _copy(example(name), directory, machine=machine)
     shown = EXAMPLES if name is None else (example(name),)
-    if as_json:
-        _json({"schema": LIST_SCHEMA, "examples": [_plain(item) for item in shown]})
+    if machine:
+        click.echo(to_json({"schema": LIST_SCHEMA, "examples": [_plain(item) for item in shown]}))
     else:
         click.echo("\n\n".join(_told(item) for item in shown))
     return 0
 
 
-def _copy(item: Example, directory: Path, *, as_json: bool) -> int:
+def _copy(item: Example, directory: Path, *, machine: bool) -> int:
     copied = copy(item, directory)
     step = f"countersign audit {shlex.quote(str(directory))}"
-    if as_json:
-        plain = {**_plain(item), "directory": str(directory).encode("utf-8", "backslashreplace").decode()}
-        _json({"schema": COPY_SCHEMA, **plain})
+    if machine:
+        plain = {**_plain(item), "directory": path_text(directory)}
+        click.echo(to_json({"schema": COPY_SCHEMA, **plain}))
         return 0
     click.echo(one_line(f"{directory}: {copied.files} files, {megabytes(copied.bytes)}"))
     click.echo(f"expect: {_expected(item)}")
@@ -78,7 +77,3 @@ def _plain(item: Example) -> dict[str, Any]:
         "bytes": here.bytes,
         "command": _commands(item),
     }
-
-
-def _json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))
