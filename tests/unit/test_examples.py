@@ -86,7 +86,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> 
 
 
 def test_a_wheel_holds_every_example_as_files(tmp_path: Path) -> None:
-    """Built from a copy of the tree, without a network: byte for byte what the links point to, and they are found there."""
+    """Built from a copy of the tree, without a network: files where the tree has links, and they are found there."""
     tree, out = tmp_path / "tree", tmp_path / "wheel"
     for name in ("workflow", "agents", "audit", "proof", "raw_runs"):
         shutil.copytree(
@@ -100,8 +100,11 @@ def test_a_wheel_holds_every_example_as_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path / "site")
     shutil.rmtree(tree)
-    code = "import json, workflow.examples as e; print(json.dumps([e.__file__, *(e.size(i) for i in e.EXAMPLES)]))"
+    code = (
+        "import json, workflow.examples as e; from workflow.doctoring.software import pins;"
+        "print(json.dumps([e.__file__, len(pins()), *(e.size(i) for i in e.EXAMPLES)]))"
+    )
     said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "site", check=True, capture_output=True, text=True)
-    where, *sizes = json.loads(said.stdout)
-    assert Path(where).is_relative_to(tmp_path / "site")
+    where, pinned, *sizes = json.loads(said.stdout)
+    assert pinned > 20 and Path(where).is_relative_to(tmp_path / "site")
     assert [tuple(item) for item in sizes] == [size(item) for item in EXAMPLES]

@@ -35,6 +35,7 @@ def cli() -> None:
 
     \b
     First steps:
+      countersign doctor                       what this machine has for campaigns, and what it lacks
       countersign campaign run --plan-only     what the shipped campaign would do, and for how long
       countersign campaign run --use-auditor   do it: measure, audit, bank only what holds
       countersign audit runs/<id>              check any run again: no server, no model, no network

@@ -225,4 +225,25 @@ def train_command(out: Path) -> int:
     return body(out)
 
 
-COMMANDS = (campaign, init_pair_command, model)
+@click.command("doctor", short_help="What this machine has for campaigns, and what it lacks.")
+@click.option("--out", default=Path("runs"), show_default=True, type=click.Path(path_type=Path), help="Where runs would be kept.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def doctor_command(out: Path, as_json: bool) -> int:
+    """Look at this machine: packages, engines, accelerator, sandbox, disk, memory, load, keys; and the cure for what is wrong.
+
+    Starts no server, asks no network, prints no key. Each line is `ok`, `warn` or `missing`.
+
+    \b
+    Examples:
+      countersign doctor
+      countersign doctor --json | jq '.checks[] | select(.state != "ok")'
+
+    \b
+    Exit codes: 0 the embedded campaign can run, 3 it cannot.
+    """
+    from workflow.commands.doctor import doctor_command as body
+
+    return body(out, machine=as_json)
+
+
+COMMANDS = (campaign, init_pair_command, model, doctor_command)
