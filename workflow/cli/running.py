@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workflow.cli import completing
+
 if TYPE_CHECKING:
     from workflow.commands.init_pair import Engine
 
@@ -72,7 +74,7 @@ def run_command(
 
 
 @campaign.command("resume")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")
 def resume_command(directory: Path, as_json: bool) -> int:
     """Go on with the campaign in DIRECTORY. No sealed launch is measured again.
@@ -87,7 +89,7 @@ def resume_command(directory: Path, as_json: bool) -> int:
 
 
 @campaign.command("status")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def status_command(directory: Path, as_json: bool) -> int:
     """Say how the campaign in DIRECTORY stands and what to do next. Only reads.
@@ -102,7 +104,9 @@ def status_command(directory: Path, as_json: bool) -> int:
 
 
 @campaign.command("list")
-@click.argument("directory", default=Path("runs"), metavar="[DIR]", type=click.Path(path_type=Path))
+@click.argument(
+    "directory", default=Path("runs"), metavar="[DIR]", type=click.Path(path_type=Path), shell_complete=completing.directories
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def list_command(directory: Path, as_json: bool) -> int:
     """The campaigns in DIR (default: runs), newest first: when they began, how they stand, what was banked. Only reads.
@@ -121,7 +125,7 @@ def list_command(directory: Path, as_json: bool) -> int:
 
 
 @campaign.command("show")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show_command(directory: Path, as_json: bool) -> int:
     """The campaign in DIRECTORY in full: status, plans, verdicts with their reasons, banks, drops, files. Only reads.
@@ -140,7 +144,7 @@ def show_command(directory: Path, as_json: bool) -> int:
 
 
 @campaign.command("tail")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--follow", "-f", is_flag=True, help="Go on until the campaign has finished, or nobody runs it any more.")
 @click.option("--lines", "-n", default=20, show_default=True, type=click.IntRange(min=0), help="Events shown of what was before.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, every event and all it holds.")
