@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workflow.errors import InfrastructureError, InterruptedCampaignError, UsageError
-from workflow.plain import one_line, printable, to_json
+from workflow.plain import one_line, path_text, printable, to_json
 from workflow.startup import check_packages, require
 
 if TYPE_CHECKING:
@@ -76,13 +76,20 @@ def resume_campaign(run_dir: Path, *, as_json: bool) -> int:
     require("campaign")
     from workflow.announce import announcement
     from workflow.campaign import read_campaign, resume, stored_config
+    from workflow.looking import reading
+    from workflow.status import status
 
-    config = stored_config(run_dir, read_campaign(run_dir))
+    with reading(run_dir):
+        config = stored_config(run_dir, read_campaign(run_dir))
+        before = status(run_dir)
     if config.use_auditor:
         _auditor_there()
     require("engine")
     plan = announcement(config)
     with _services(plan.at_most, plan.seconds_per_launch, run_dir) as services:
+        for name, verdict in before.verdicts.items():
+            word, _, outcome = verdict.partition(" ")
+            services.sink.decided(name, word, outcome)
         done = resume(run_dir, services)
     return _finish(done, as_json)
 
@@ -122,16 +129,18 @@ def _services(launches: int, seconds: float, run_dir: Path) -> Iterator[Services
     """The real services, and a tidy end of the terminal however the campaign ends."""
     from workflow.campaign import Services
     from workflow.measure.runner import build_bench
-    from workflow.progress import TimeLeft, make_sink
+    from workflow.progress import make_sink
+    from workflow.timeleft import TimeLeft
 
-    sink = make_sink(sys.stderr, TimeLeft(launches, seconds, time.time), time.time)
+    again = f"countersign campaign resume {shlex.quote(path_text(run_dir))}"
+    sink = make_sink(sys.stderr, TimeLeft(launches, seconds, time.time), time.time, again)
     with _stop_signals():
         try:
             yield Services(time.time, new_id, build_bench, sink)
         except KeyboardInterrupt as error:
             raise InterruptedCampaignError(
                 "interrupted; the launch that was running is discarded, what was sealed is safe",
-                f"countersign campaign resume {run_dir}",
+                again,
             ) from error
         finally:
             sink.close()
