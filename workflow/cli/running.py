@@ -28,7 +28,7 @@ def campaign() -> None:
     """
 
 
-@campaign.command("init")
+@campaign.command("init", short_help="Write a campaign file that explains every key.")
 @click.argument("file", default=Path("campaign.yaml"), type=click.Path(path_type=Path))
 def init_command(file: Path) -> int:
     """Write a campaign file to FILE (default: campaign.yaml) in which every key stands with its default and is explained.
@@ -48,7 +48,7 @@ def init_command(file: Path) -> int:
     return init_campaign(file)
 
 
-@campaign.command("run")
+@campaign.command("run", short_help="Run a campaign, the embedded one by default.")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--use-auditor/--no-auditor", default=None, help="Bank only what an auditor signed [default: as the file says].")
 @click.option("--out", default=Path("runs"), show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
@@ -73,7 +73,7 @@ def run_command(
     return run_campaign(file, use_auditor, out, campaign_id, plan_only=plan_only, as_json=as_json)
 
 
-@campaign.command("resume")
+@campaign.command("resume", short_help="Go on with an interrupted campaign.")
 @click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")
 def resume_command(directory: Path, as_json: bool) -> int:
@@ -88,7 +88,7 @@ def resume_command(directory: Path, as_json: bool) -> int:
     return resume_campaign(directory, as_json=as_json)
 
 
-@campaign.command("status")
+@campaign.command("status", short_help="How a campaign stands, and the next step.")
 @click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def status_command(directory: Path, as_json: bool) -> int:
@@ -103,7 +103,7 @@ def status_command(directory: Path, as_json: bool) -> int:
     return status_campaign(directory, as_json=as_json)
 
 
-@campaign.command("list")
+@campaign.command("list", short_help="The campaigns in a folder, newest first.")
 @click.argument(
     "directory", default=Path("runs"), metavar="[DIR]", type=click.Path(path_type=Path), shell_complete=completing.directories
 )
@@ -124,7 +124,7 @@ def list_command(directory: Path, as_json: bool) -> int:
     return list_campaigns(directory, machine=as_json)
 
 
-@campaign.command("show")
+@campaign.command("show", short_help="One campaign in full.")
 @click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show_command(directory: Path, as_json: bool) -> int:
@@ -143,7 +143,7 @@ def show_command(directory: Path, as_json: bool) -> int:
     return show_campaign(directory, machine=as_json)
 
 
-@campaign.command("tail")
+@campaign.command("tail", short_help="What happens in a campaign, line by line.")
 @click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--follow", "-f", is_flag=True, help="Go on until the campaign has finished, or nobody runs it any more.")
 @click.option("--lines", "-n", default=20, show_default=True, type=click.IntRange(min=0), help="Events shown of what was before.")
