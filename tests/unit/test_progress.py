@@ -195,12 +195,9 @@ def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None
 def test_nothing_drives_the_terminal_but_the_view() -> None:
     """Names, reasons and phases with codes in them."""
     with terminal() as screen, live(screen) as sink:
-        for report in (
-            lambda: sink.say(HOSTILE),
-            lambda: sink.stage(HOSTILE, 3),
-            lambda: sink.decided(HOSTILE, HOSTILE, HOSTILE),
-        ):
-            report()
+        sink.say(HOSTILE)
+        sink.stage(HOSTILE, 3)
+        sink.decided(HOSTILE, HOSTILE, HOSTILE)
         sink.at(f"{HOSTILE} seen", 0.5)
         text = screen.wait_for("seen")
         sink.close()
