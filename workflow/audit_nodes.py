@@ -92,6 +92,7 @@ class AuditNodes:
         entry = ctx.ledger.append("verdict", f"verdict/{name}", body)
         reasons = [str(reason) for reason in mine.reasons]
         ctx.sink.say(f"auditor on {name}: {mine.verdict} ({mine.outcome})" + "".join(f"\n    {reason}" for reason in reasons))
+        ctx.sink.decided(name, mine.verdict, mine.outcome)
         ctx.log.info("verdict", request=name, verdict=mine.verdict, action=mine.action, outcome=mine.outcome)
         return entry, reasons
 
@@ -117,6 +118,7 @@ class AuditNodes:
             "error": words,
         }
         self._ctx.sink.say(f"auditor on {name}: {words}; not banked, the traceback is in log.jsonl")
+        self._ctx.sink.decided(name, "FAIL", "the auditor crashed")
         return self._ctx.ledger.append("verdict", f"verdict/{name}", body), [words]
 
 

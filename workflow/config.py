@@ -17,7 +17,7 @@ MAX_BYTES = 256 * 1024
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class WorkloadConfig(_Frozen):
@@ -26,12 +26,13 @@ class WorkloadConfig(_Frozen):
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Clients that each wait for their answer before they send again."""
     output_len: Annotated[int, Field(ge=8, le=1024)] = 32
-    """Output tokens forced on every request."""
+    """Output tokens forced on every request; the known answers of the tiny model are at least 32 long."""
     requests_per_repeat: Annotated[int, Field(ge=8, le=20_000)] = 32
     """Fewest requests of one timed repeat; each plan sizes it upwards so that its faster leg takes min_repeat_s."""
     warmup_requests: Annotated[int, Field(ge=1, le=2_000)] = 16
     """Requests after the start of a server that are never timed."""
     request_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds after which a request without an answer means that the server hangs."""
 
     @model_validator(mode="after")
     def _enough_requests(self) -> WorkloadConfig:
@@ -55,23 +56,28 @@ class MeasureConfig(_Frozen):
     final_launches: Annotated[int, Field(ge=1, le=50)] = 3
     """Launches of each leg of the final comparison with the true baseline."""
     min_repeat_s: Annotated[float, Field(ge=0.5, le=3600)] = 3.0
-    """Shortest timed repeat, seconds."""
+    """Shortest timed repeat in seconds."""
     start_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    """Seconds a server may take to answer for the first time."""
 
 
 class CampaignConfig(_Frozen):
     """One campaign. Every field has a default; an empty file is the embedded campaign."""
 
     schema_version: Literal[1] = 1
+    """Version of this format."""
     engine: Literal["transformers"] = "transformers"
+    """Serving engine; ``transformers`` is ``transformers serve``, the embedded one."""
     model: str = "tiny"
     """``tiny`` (the model that ships with Countersign) or the absolute path of a model directory."""
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Loopback port of the servers; 0 picks a free one for each launch."""
     workload: WorkloadConfig = WorkloadConfig()
+    """The load: a closed loop, in which each client waits for its answer before it sends again."""
     measure: MeasureConfig = MeasureConfig()
+    """How often everything is measured, each launch on a fresh server."""
     noise_band_pct: Annotated[float, Field(gt=0, le=50)] = 5.0
-    """Declared band, percent: smaller differences are not worth having."""
+    """Declared band in percent: smaller differences are not worth having."""
     flags: dict[str, Scalar] = Field(default_factory=dict)
     """Engine settings given to both legs as invariants."""
     env: dict[str, str] = Field(default_factory=dict)
@@ -79,20 +85,24 @@ class CampaignConfig(_Frozen):
     levers: tuple[str, ...] | None = None
     """Levers to try, in this order; null: every lever the engine declares."""
     max_candidates: Annotated[int, Field(ge=0, le=100)] = 4
-    """Most levers that are tried."""
+    """Levers tried at most."""
     profile: bool = True
     """Profile the served model before anything is tried and after every bank; without it no overlay is tried."""
     overlays: tuple[str, ...] | None = None
     """Overlays of the catalogue to try, in this order, where the profile routes their operation; null: all that fit here."""
     max_overlays: Annotated[int, Field(ge=0, le=100)] = 1
-    """Most overlays that are tried."""
+    """Overlays tried at most."""
     use_auditor: bool = False
+    """An auditor judges every result and only what it signs is banked; ``--use-auditor`` and ``--no-auditor`` override it."""
     auditor_max_remeasure: Annotated[int, Field(ge=0, le=5)] = 1
+    """Whole new baseline sets an auditor may ask for."""
     auditor_max_fix: Annotated[int, Field(ge=0, le=5)] = 1
+    """Times one change may go back to its producer after a FAIL."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    """Chance of one false accept in the whole campaign that its error budget allows."""
+    """Chance of one false accept in the whole campaign; shared out over the looks planned."""
     wall_minutes: Annotated[float, Field(gt=0, le=100_000)] = 120.0
-    """No new candidate is measured that this would not hold, with the final comparison still to come."""
+    """Minutes of work, all sessions together: no new change is measured that they would not hold with the final comparison
+    still to come; the report is then partial and says so."""
 
     @property
     def alpha_per_look(self) -> float:

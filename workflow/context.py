@@ -39,6 +39,10 @@ class Sink(Protocol):
         """What is going on now, and how much of the stage (0 to 1) is done."""
         ...
 
+    def decided(self, name: str, word: str, detail: str) -> None:
+        """``name`` was judged, banked or dropped; a view keeps the last of these in sight. What is to stay is said, too."""
+        ...
+
     def close(self) -> None:
         """Nothing more will be said; leave the terminal tidy."""
         ...

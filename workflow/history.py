@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from workflow.canonical import pretty, write_atomic
+from workflow.canonical import digest, pretty, write_atomic
 from workflow.errors import EvidenceError
 from workflow.figures import LegFigures, delta_pct, leg_figures, plain_rule
 from workflow.ledger import Entry, Ledger
@@ -78,6 +78,15 @@ def read_verdicts(run_dir: Path) -> dict[str, dict[str, Any]]:
 
 Read = Callable[[Path, Ledger, str], LegFigures]
 """Reads the figures of a leg: run directory, ledger, folder."""
+
+
+def contradicted(stored: Mapping[str, Mapping[str, Any]], ledger: Ledger | None) -> str | None:
+    """Where verdicts.json is not what the ledger vouches for, in words; None when it is."""
+    for entry in ledger.of_kind("verdict") if ledger else []:
+        name, said = str(entry.body["short_name"]), entry.body["verdict_sha256"]
+        if said is not None and (name not in stored or digest(stored[name]) != said):
+            return f"verdicts.json does not hold the verdict on {name!r} that the ledger recorded"
+    return None
 
 
 def tried(

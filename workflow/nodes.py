@@ -118,6 +118,7 @@ class Nodes:
         ctx.ledger.append("bank", f"bank/{name}", entry)
         gain = delta_pct(ref, cand)
         ctx.sink.say(f"{name}: BANKED" + (f" ({gain:+.1f} %)" if gain is not None else ""))
+        ctx.sink.decided(name, "BANKED", f"{gain:+.1f} %" if gain is not None else "")
         return {"short_name": "", "attempt": 1}
 
     def fix(self, state: State) -> State:

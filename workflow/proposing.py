@@ -146,6 +146,7 @@ def drop(ctx: Context, name: str, reason: str, *, refuted: bool) -> None:
     body = {"short_name": name, "digest": proposal_of(ctx, name).body["digest"], "reason": reason, "refuted": refuted}
     ctx.ledger.append("drop", f"drop/{name}", body)
     ctx.sink.say(f"{name}: dropped, {reason}")
+    ctx.sink.decided(name, "dropped", reason)
 
 
 def proposal_of(ctx: Context, name: str) -> Entry:

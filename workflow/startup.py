@@ -83,10 +83,14 @@ def require(extra: str) -> None:
 
     ``audit`` stands for what the plain distribution needs.
     """
-    for name in _NEEDS[extra]:
-        if not _present(name):
-            wanted = "countersign" if extra == "audit" else f"countersign[{extra}]"
-            raise InstallError(f"{name!r} is not installed", f"Run `make campaign`, or: pip install '{wanted}'")
+    for name in lacking(extra):
+        wanted = "countersign" if extra == "audit" else f"countersign[{extra}]"
+        raise InstallError(f"{name!r} is not installed", f"Run `make campaign`, or: pip install '{wanted}'")
+
+
+def lacking(extra: str) -> list[str]:
+    """Packages of an extra that are not installed; see ``require``."""
+    return [name for name in _NEEDS[extra] if not _present(name)]
 
 
 def _present(name: str) -> bool:

@@ -57,8 +57,10 @@ def status(run_dir: Path) -> Status:
     ledger = Ledger(run_dir / LEDGER, time.time, read_only=True)
     holder = owner(run_dir)
     finished = ledger.get("finished") is not None
-    if finished:
+    if finished and (run_dir / "report.md").is_file():
         step = f"read {run_dir / 'report.html'} (or report.md); `countersign audit {run_dir}` checks it"
+    elif finished:
+        step = f"countersign audit {run_dir}"
     elif holder:
         step = "wait for its owner"
     else:

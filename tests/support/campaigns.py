@@ -30,6 +30,10 @@ class ListSink:
     def at(self, what: str, fraction: float) -> None:
         """See ``Sink.at``."""
 
+    def decided(self, name: str, word: str, detail: str) -> None:
+        """See ``Sink.decided``."""
+        self.said.append(f"decided {name} {word}")
+
     def close(self) -> None:
         """See ``Sink.close``."""
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from workflow.campaigns.annotated import annotated
+from workflow.cli import main
 from workflow.commands.campaign import embedded
-from workflow.config import CampaignConfig, load, parse
+from workflow.config import CampaignConfig, MeasureConfig, WorkloadConfig, load, parse
 from workflow.errors import ConfigError
+from workflow.serving import get_engine
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "campaign.md"
 
@@ -46,6 +49,55 @@ def test_the_shipped_file_is_valid_and_small() -> None:
 def test_an_empty_file_is_the_default_campaign() -> None:
     """Every key has a default."""
     assert parse("", "c.yaml") == CampaignConfig()
+
+
+def test_the_written_file_explains_every_key_and_changes_none() -> None:
+    """Each key of the models with a comment right above it; read back it is the default campaign."""
+    text = annotated()
+    assert parse(text, "campaign.yaml") == CampaignConfig()
+    lines = text.splitlines()
+    for name, default in fields(CampaignConfig):
+        indent, last = "  " * name.count("."), name.rpartition(".")[2]
+        at = [number for number, line in enumerate(lines) if line.startswith(f"{indent}{last}:")]
+        assert len(at) == 1 and lines[at[0] - 1].startswith(f"{indent}# "), name
+        shown = lines[at[0]].partition(":")[2].strip().strip('"')
+        assert shown == default.strip("`"), name
+    assert all(len(line) <= 100 for line in lines)
+
+
+def test_every_key_has_a_meaning_with_its_unit() -> None:
+    """The docstring below a field is its text everywhere; seconds, minutes and percent are called so."""
+    units = {"_s": "econds", "_minutes": "inutes", "_pct": "percent"}
+    for model in (CampaignConfig, WorkloadConfig, MeasureConfig):
+        for name, info in model.model_fields.items():
+            assert info.description, name
+            assert all(unit in info.description for end, unit in units.items() if name.endswith(end)), name
+
+
+def test_the_written_file_shows_what_the_engine_declares() -> None:
+    """Every lever, setting and environment key, so that nothing needs to be looked up."""
+    engine, text = get_engine("transformers"), annotated()
+    for name in (*(item.name for item in engine.levers), *engine.flag_values, *engine.env_allowed):
+        assert f"#   {name}" in text, name
+
+
+def test_init_writes_a_file_that_run_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """campaign.yaml by default; what is there is left alone; the printed next command works."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["campaign", "init"]) == 0
+    assert capsys.readouterr().out.endswith("next: countersign campaign run campaign.yaml --plan-only\n")
+    assert main(["campaign", "run", "campaign.yaml", "--plan-only"]) == 0
+    Path("campaign.yaml").write_text("mine")
+    Path("link").symlink_to("nowhere")
+    capsys.readouterr()
+    for name in ("campaign.yaml", "link"):
+        assert main(["campaign", "init", name]) == 2
+        assert "exists already, nothing was written" in capsys.readouterr().err
+    assert main(["campaign", "init", "no/such/place.yaml"]) == 1
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert Path("campaign.yaml").read_text() == "mine" and {path.name for path in Path().iterdir()} == {"campaign.yaml", "link"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from workflow.cli import judging, running
+from workflow.cli import completing, judging, running
 from workflow.errors import CountersignError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -35,10 +35,12 @@ def cli() -> None:
 
     \b
     First steps:
+      countersign doctor                       what this machine has for campaigns, and what it lacks
       countersign campaign run --plan-only     what the shipped campaign would do, and for how long
       countersign campaign run --use-auditor   do it: measure, audit, bank only what holds
       countersign audit runs/<id>              check any run again: no server, no model, no network
       countersign audit --legs BEFORE AFTER    check two folders of somebody's rows
+      countersign examples                     ready runs to try that on, with what to expect
       countersign verdicts list                what was decided so far
       countersign replay raw_runs              judge recorded runs again, blind
 
@@ -48,7 +50,7 @@ def cli() -> None:
     """
 
 
-for command in (*running.COMMANDS, *judging.COMMANDS):
+for command in (*running.COMMANDS, *judging.COMMANDS, *completing.COMMANDS):
     cli.add_command(command)
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from workflow.cli import completing
+
 if TYPE_CHECKING:
     from workflow.commands.audit import FailOn, Form
 
 
 @click.command("audit")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option(
     "--scope", type=click.Choice(["baseline", "profile", "harness", "patch", "bundle"]), help="Only requests of this scope."
 )
@@ -24,7 +26,12 @@ if TYPE_CHECKING:
     help="This file instead of PATH/audit_request.json.",
 )
 @click.option(
-    "--legs", metavar="REF CAND", nargs=2, type=click.Path(path_type=Path), help="Two folders of rows: reference, candidate."
+    "--legs",
+    metavar="REF CAND",
+    nargs=2,
+    type=click.Path(path_type=Path),
+    shell_complete=completing.directories,
+    help="Two folders of rows: reference, candidate.",
 )
 @click.option("--policy", metavar="FILE|strict|default", help="A policy file, whole or only what it changes.")
 @click.option(
@@ -70,7 +77,7 @@ def audit_command(form: Form, fail_on: FailOn, **asked: Any) -> int:  # noqa: AN
 
 
 @click.command("replay", short_help="Judge recorded runs again, blind.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--jobs", type=click.IntRange(min=1), help="Judges side by side [default: one a core].")
 @click.option("--policy", metavar="FILE|strict|default", help="A policy file, whole or only what it changes.")
 @click.option("--state", metavar="FILE", type=click.Path(path_type=Path), help="Keep what is finished here, and go on from it.")
@@ -112,7 +119,7 @@ def verdicts() -> None:
 
 
 @verdicts.command("list")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
 def list_command(paths: tuple[Path, ...], form: str) -> int:
     """Verdicts of the runs in PATHS (runs, or folders of runs; default: runs/), as verdicts.json and the ledger tell them.
@@ -130,8 +137,8 @@ def list_command(paths: tuple[Path, ...], form: str) -> int:
 
 
 @verdicts.command("show")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("name", required=False)
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=completing.runs)
+@click.argument("name", required=False, shell_complete=completing.requests)
 @click.option("--finding", metavar="GATE", help="Only what this gate found, with its figures and citations.")
 @click.option("--sql", "with_sql", is_flag=True, help="The queries behind the figures, and the rows they return.")
 @click.option("--rows", "shown", default=20, show_default=True, type=click.IntRange(min=0), help="Rows shown of each query.")
@@ -151,8 +158,8 @@ def show_command(run: Path, name: str | None, **how: Any) -> int:  # noqa: ANN40
 
 
 @verdicts.command("diff")
-@click.argument("before", type=click.Path(path_type=Path))
-@click.argument("after", required=False, type=click.Path(path_type=Path))
+@click.argument("before", type=click.Path(path_type=Path), shell_complete=completing.runs)
+@click.argument("after", required=False, type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="How to print.")
 def diff_command(before: Path, after: Path | None, form: str) -> int:
     """What changed between the verdicts of BEFORE and AFTER. A directory is audited again, a JSON file is taken as it is.
@@ -240,4 +247,29 @@ def proof_group(  # noqa: PLR0913 - one parameter an option
     return proof_command(asked, form)
 
 
-COMMANDS = (audit_command, replay_command, verdicts, rows_command, taxonomy_command, proof_group)
+@click.command("examples", short_help="Ready run directories to try an audit on.")
+@click.argument("name", required=False, shell_complete=completing.examples)
+@click.argument("directory", required=False, metavar="[DIR]", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def examples_command(name: str | None, directory: Path | None, as_json: bool) -> int:
+    """Run directories that ship with Countersign, each with the verdicts to expect; with NAME and DIR, copy one to DIR.
+
+    DIR must not exist yet. Needs no engine, no accelerator and no network.
+
+    \b
+    Examples:
+      countersign examples                                     what there is
+      countersign examples embedded-baseline try               a PASS
+      countersign audit try
+      countersign examples geak292-handicapped-bundle lie      a FAIL: why is +66.9 % false?
+      countersign audit lie
+
+    \b
+    Exit codes: 0 listed or copied, 1 DIR cannot be written, 2 no such example, or DIR exists.
+    """
+    from workflow.commands.examples import examples_command as body
+
+    return body(name, directory, machine=as_json)
+
+
+COMMANDS = (audit_command, replay_command, verdicts, rows_command, taxonomy_command, examples_command, proof_group)

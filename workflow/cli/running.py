@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workflow.cli import completing
+
 if TYPE_CHECKING:
     from workflow.commands.init_pair import Engine
 
@@ -17,14 +19,37 @@ def campaign() -> None:
 
     \b
     Examples:
+      countersign campaign init my.yaml            a file that explains every key
       countersign campaign run my.yaml --use-auditor --id tuesday
+      countersign campaign list
       countersign campaign status runs/tuesday
+      countersign campaign tail runs/tuesday --follow
       countersign campaign resume runs/tuesday     after Ctrl-C, kill -9 or a power cut
       countersign campaign report runs/tuesday     write its reports anew from the evidence
     """
 
 
-@campaign.command("run")
+@campaign.command("init", short_help="Write a campaign file that explains every key.")
+@click.argument("file", default=Path("campaign.yaml"), type=click.Path(path_type=Path))
+def init_command(file: Path) -> int:
+    """Write a campaign file to FILE (default: campaign.yaml) in which every key stands with its default and is explained.
+
+    FILE must not exist yet. `campaign run FILE` takes it as it is.
+
+    \b
+    Examples:
+      countersign campaign init
+      countersign campaign init my.yaml && countersign campaign run my.yaml --plan-only
+
+    \b
+    Exit codes: 0 written, 1 FILE cannot be written, 2 it exists.
+    """
+    from workflow.commands.campaign import init_campaign
+
+    return init_campaign(file)
+
+
+@campaign.command("run", short_help="Run a campaign, the embedded one by default.")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--use-auditor/--no-auditor", default=None, help="Bank only what an auditor signed [default: as the file says].")
 @click.option("--out", default=Path("runs"), show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
@@ -49,8 +74,8 @@ def run_command(
     return run_campaign(file, use_auditor, out, campaign_id, plan_only=plan_only, as_json=as_json)
 
 
-@campaign.command("resume")
-@click.argument("directory", type=click.Path(path_type=Path))
+@campaign.command("resume", short_help="Go on with an interrupted campaign.")
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")
 def resume_command(directory: Path, as_json: bool) -> int:
     """Go on with the campaign in DIRECTORY. No sealed launch is measured again.
@@ -64,8 +89,8 @@ def resume_command(directory: Path, as_json: bool) -> int:
     return resume_campaign(directory, as_json=as_json)
 
 
-@campaign.command("status")
-@click.argument("directory", type=click.Path(path_type=Path))
+@campaign.command("status", short_help="How a campaign stands, and the next step.")
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def status_command(directory: Path, as_json: bool) -> int:
     """Say how the campaign in DIRECTORY stands and what to do next. Only reads.
@@ -95,6 +120,68 @@ def report_command(directory: Path, as_json: bool) -> int:
     from workflow.commands.campaign import report_campaign
 
     return report_campaign(directory, as_json=as_json)
+
+
+@campaign.command("list", short_help="The campaigns in a folder, newest first.")
+@click.argument(
+    "directory", default=Path("runs"), metavar="[DIR]", type=click.Path(path_type=Path), shell_complete=completing.directories
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def list_command(directory: Path, as_json: bool) -> int:
+    """The campaigns in DIR (default: runs), newest first: when they began, how they stand, what was banked. Only reads.
+
+    \b
+    Examples:
+      countersign campaign list
+      countersign campaign list /data/runs --json
+
+    \b
+    Exit codes: 0 listed, 2 no such directory, 5 a campaign cannot be read; it is named, with the reason.
+    """
+    from workflow.commands.campaigns import list_campaigns
+
+    return list_campaigns(directory, machine=as_json)
+
+
+@campaign.command("show", short_help="One campaign in full.")
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show_command(directory: Path, as_json: bool) -> int:
+    """The campaign in DIRECTORY in full: status, plans, verdicts with their reasons, banks, drops, files. Only reads.
+
+    \b
+    Examples:
+      countersign campaign show runs/tuesday
+      countersign campaign show runs/tuesday --json
+
+    \b
+    Exit codes: 0 shown, 2 no campaign, 5 record or ledger are damaged, or a file contradicts them.
+    """
+    from workflow.commands.campaigns import show_campaign
+
+    return show_campaign(directory, machine=as_json)
+
+
+@campaign.command("tail", short_help="What happens in a campaign, line by line.")
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
+@click.option("--follow", "-f", is_flag=True, help="Go on until the campaign has finished, or nobody runs it any more.")
+@click.option("--lines", "-n", default=20, show_default=True, type=click.IntRange(min=0), help="Events shown of what was before.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, every event and all it holds.")
+def tail_command(directory: Path, follow: bool, lines: int, as_json: bool) -> int:
+    """What happened last in the campaign in DIRECTORY, one line an event, out of its ledger and its log. Only reads.
+
+    \b
+    Examples:
+      countersign campaign tail runs/tuesday
+      countersign campaign tail runs/tuesday --follow
+      countersign campaign tail runs/tuesday -n 1000 --json > events.jsonl
+
+    \b
+    Exit codes: 0 told, 2 no campaign, 130 Ctrl-C.
+    """
+    from workflow.commands.campaigns import tail_campaign
+
+    return tail_campaign(directory, lines, follow=follow, machine=as_json)
 
 
 @click.command("init-pair", short_help="Prepare a directory for an A/B measurement by hand.")
@@ -161,4 +248,25 @@ def train_command(out: Path) -> int:
     return body(out)
 
 
-COMMANDS = (campaign, init_pair_command, model)
+@click.command("doctor", short_help="What this machine has for campaigns, and what it lacks.")
+@click.option("--out", default=Path("runs"), show_default=True, type=click.Path(path_type=Path), help="Where runs would be kept.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def doctor_command(out: Path, as_json: bool) -> int:
+    """Look at this machine: packages, engines, accelerator, sandbox, disk, memory, load, keys; and the cure for what is wrong.
+
+    Starts no server, asks no network, prints no key. Each line is `ok`, `warn` or `missing`.
+
+    \b
+    Examples:
+      countersign doctor
+      countersign doctor --json | jq '.checks[] | select(.state != "ok")'
+
+    \b
+    Exit codes: 0 the embedded campaign can run, 3 it cannot.
+    """
+    from workflow.commands.doctor import doctor_command as body
+
+    return body(out, machine=as_json)
+
+
+COMMANDS = (campaign, init_pair_command, model, doctor_command)

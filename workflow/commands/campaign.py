@@ -1,9 +1,9 @@
-"""``countersign campaign run | resume | status``: real clock, real stopwatch, a person or a machine watching."""
+"""``countersign campaign init | run | resume | status``: real clock, real stopwatch, a person or a machine watching."""
 
 from __future__ import annotations
 
-import json
 import secrets
+import shlex
 import signal
 import sys
 import time
@@ -11,15 +11,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from workflow.errors import InterruptedCampaignError
+from workflow.errors import InfrastructureError, InterruptedCampaignError, UsageError
+from workflow.plain import one_line, path_text, printable, to_json
 from workflow.startup import check_packages, require
 
 if TYPE_CHECKING:
     from workflow.campaign import Outcome, Services
+
+
+def init_campaign(file: Path) -> int:
+    """Write an annotated campaign file. Raises UsageError when the file exists, InfrastructureError when it cannot be written."""
+    require("campaign")
+    from workflow.campaigns.annotated import annotated
+
+    try:
+        with file.open("x", encoding="utf-8") as handle:
+            handle.write(annotated())
+    except FileExistsError as error:
+        raise UsageError(f"{file}: exists already, nothing was written", "Name a new file.") from error
+    except OSError as error:
+        raise InfrastructureError(f"{file}: cannot be written: {error.strerror}", "Name another file.") from error
+    click.echo(one_line(f"{file}: every key with its default and its meaning"))
+    click.echo(one_line(f"next: countersign campaign run {shlex.quote(str(file))} --plan-only"))
+    return 0
 
 
 def run_campaign(
@@ -42,7 +60,7 @@ def run_campaign(
     click.echo(as_text(plan, config), err=as_json)
     if plan_only:
         if as_json:
-            _json(plan.as_dict())
+            click.echo(to_json(plan.as_dict()))
         return 0
     require("engine")
     name = campaign_id if campaign_id is not None else new_id()
@@ -58,13 +76,20 @@ def resume_campaign(run_dir: Path, *, as_json: bool) -> int:
     require("campaign")
     from workflow.announce import announcement
     from workflow.campaign import read_campaign, resume, stored_config
+    from workflow.looking import reading
+    from workflow.status import status
 
-    config = stored_config(run_dir, read_campaign(run_dir))
+    with reading(run_dir):
+        config = stored_config(run_dir, read_campaign(run_dir))
+        before = status(run_dir)
     if config.use_auditor:
         _auditor_there()
     require("engine")
     plan = announcement(config)
     with _services(plan.at_most, plan.seconds_per_launch, run_dir) as services:
+        for name, verdict in before.verdicts.items():
+            word, _, outcome = verdict.partition(" ")
+            services.sink.decided(name, word, outcome)
         done = resume(run_dir, services)
     return _finish(done, as_json)
 
@@ -72,13 +97,15 @@ def resume_campaign(run_dir: Path, *, as_json: bool) -> int:
 def status_campaign(run_dir: Path, *, as_json: bool) -> int:
     """Say how a campaign stands; reads only."""
     require("campaign")
+    from workflow.looking import reading
     from workflow.status import status
 
-    found = status(run_dir)
+    with reading(run_dir):
+        found = status(run_dir)
     if as_json:
-        _json(found.as_dict())
+        click.echo(to_json(found.as_dict()))
     else:
-        click.echo(found.as_text())
+        click.echo(printable(found.as_text()))
     return 0
 
 
@@ -104,7 +131,7 @@ def report_campaign(run_dir: Path, *, as_json: bool) -> int:
         words = f"{error.filename or run_dir}: cannot be written: {error.strerror}"
         raise InfrastructureError(words, "Copy the run to a place that can be written, and report on the copy.") from error
     if as_json:
-        _json({"schema": "countersign.reported/1", "written": [str(path) for path in written]})
+        click.echo(to_json({"schema": "countersign.reported/1", "written": [str(path) for path in written]}))
     else:
         for path in written:
             click.echo(path)
@@ -131,16 +158,18 @@ def _services(launches: int, seconds: float, run_dir: Path) -> Iterator[Services
     """The real services, and a tidy end of the terminal however the campaign ends."""
     from workflow.campaign import Services
     from workflow.measure.runner import build_bench
-    from workflow.progress import TimeLeft, make_sink
+    from workflow.progress import make_sink
+    from workflow.timeleft import TimeLeft
 
-    sink = make_sink(sys.stderr, TimeLeft(launches, seconds, time.time), time.time)
+    again = f"countersign campaign resume {shlex.quote(path_text(run_dir))}"
+    sink = make_sink(sys.stderr, TimeLeft(launches, seconds, time.time), time.time, again)
     with _stop_signals():
         try:
             yield Services(time.time, new_id, build_bench, sink)
         except KeyboardInterrupt as error:
             raise InterruptedCampaignError(
                 "interrupted; the launch that was running is discarded, what was sealed is safe",
-                f"countersign campaign resume {run_dir}",
+                again,
             ) from error
         finally:
             sink.close()
@@ -163,7 +192,7 @@ def _stop_signals() -> Iterator[None]:
 
 def _finish(done: Outcome, as_json: bool) -> int:
     if as_json:
-        _json(done.as_dict())
+        click.echo(to_json(done.as_dict()))
         return 0
     for name, verdict, outcome in done.verdicts:
         click.echo(f"auditor: {name}: {verdict} ({outcome})")
@@ -175,7 +204,3 @@ def _finish(done: Outcome, as_json: bool) -> int:
     click.echo(f"report: {done.report}")
     click.echo(f"page:   {done.page}")
     return 0
-
-
-def _json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))

@@ -86,7 +86,7 @@ def _look(path: Path) -> Run:
     from audit import clean
 
     name = clean(str(path).encode("utf-8", "backslashreplace").decode())
-    from workflow.history import VERDICTS, read_verdicts
+    from workflow.history import VERDICTS, contradicted, read_verdicts
     from workflow.ledger import Ledger
 
     try:
@@ -96,23 +96,12 @@ def _look(path: Path) -> Run:
         verdicts = [_summary(short, verdict, ledger) for short, verdict in stored.items()]
     except (EvidenceError, OSError) as error:
         return Run(name, [], problem=str(error))
-    return Run(name, verdicts, _edited(stored, ledger), None if stored else f"not audited yet: no {VERDICTS}")
+    return Run(name, verdicts, contradicted(stored, ledger), None if stored else f"not audited yet: no {VERDICTS}")
 
 
 def _summary(name: str, verdict: dict[str, Any], ledger: Ledger | None) -> dict[str, Any]:
     bank = None if ledger is None else ledger.get(f"bank/{name}")
     return {"short_name": name, **{key: verdict.get(key) for key in KEYS}, "banked": None if ledger is None else bank is not None}
-
-
-def _edited(stored: dict[str, dict[str, Any]], ledger: Ledger | None) -> str | None:
-    """Where verdicts.json is not what the ledger vouches for."""
-    from workflow.canonical import digest
-
-    for entry in ledger.of_kind("verdict") if ledger else []:
-        name, said = str(entry.body["short_name"]), entry.body["verdict_sha256"]
-        if said is not None and (name not in stored or digest(stored[name]) != said):
-            return f"verdicts.json does not hold the verdict on {name!r} that the ledger recorded"
-    return None
 
 
 def _line(run: str, verdict: dict[str, Any]) -> tuple[str, ...]:
