@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help:
 	@echo "make campaign   install into $(VENV) and run the embedded campaign with the auditor (about 10 minutes)"
 	@echo "make test       install into $(VENV) and run all tests (a few minutes)"
-	@echo "make proof      measure the judge anew: plant lies, replay them blind, simulate campaigns (under an hour)"
+	@echo "make proof      measure the judge anew: plant lies, replay them blind, simulate campaigns (about an hour)"
 	@echo "make lint       ruff, mypy strict, import contracts"
 	@echo "make clean      remove $(VENV)"
 

@@ -18,13 +18,18 @@ class Pooled(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """Estimate and bounds on the log scale, and the one-sided p of no gain."""
+    """Estimate, bounds and standard error on the log scale."""
 
     estimate: float
     lower: float
     upper: float
-    p: float
+    error: float
     df: int
+
+    @property
+    def p(self) -> float:
+        """One-sided p of no gain; NaN without scatter."""
+        return student.tail(self.estimate / self.error, self.df) if self.error > 0 else float("nan")
 
 
 def pct(log_ratio: float) -> float:
@@ -81,8 +86,7 @@ def _mean_log(values: Sequence[float]) -> float:
 
 def _interval(estimate: float, error: float, df: int, alpha: float) -> Interval:
     half = student.quantile(alpha, df) * error
-    p = student.tail(estimate / error, df) if error > 0 else float("nan")
-    return Interval(estimate, estimate - half, estimate + half, p, df)
+    return Interval(estimate, estimate - half, estimate + half, error, df)
 
 
 def paired(ref: Sequence[float], cand: Sequence[float], alpha: float) -> Interval | None:

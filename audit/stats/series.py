@@ -46,6 +46,14 @@ class Modes(NamedTuple):
     between: float
 
 
+def _sd(values: Sequence[float]) -> float:
+    """Sample standard deviation of two or more values, summed without loss; ``statistics.stdev`` works in fractions."""
+    if min(values) == max(values):
+        return 0.0
+    mean = statistics.fmean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
 def first_repeat(launches: Sequence[Sequence[float]]) -> First | None:
     """Is the first timed repeat of each launch drawn from the same as the rest?
 
@@ -59,7 +67,7 @@ def first_repeat(launches: Sequence[Sequence[float]]) -> First | None:
     offs = [values[0] - statistics.fmean(values[1:]) for values in used]
     shift = statistics.fmean(offs)
     if len(offs) >= 3:
-        error, df = statistics.stdev(offs) / math.sqrt(len(offs)), len(offs) - 1
+        error, df = _sd(offs) / math.sqrt(len(offs)), len(offs) - 1
     else:
         df = sum(len(values) - 2 for values in used)
         squares = math.fsum(
@@ -117,12 +125,12 @@ def outlier(values: Sequence[float]) -> Outlier | None:
     if n < 4 or min(values) <= 0:
         return None
     logs = [math.log(value) for value in values]
-    mean, sd = statistics.fmean(logs), statistics.stdev(logs)
+    mean, sd = statistics.fmean(logs), _sd(logs)
     if sd == 0:
         return None
     place = max(range(n), key=lambda index: abs(logs[index] - mean))
     rest = [*logs[:place], *logs[place + 1 :]]
-    inner = statistics.stdev(rest)
+    inner = _sd(rest)
     off = pct(logs[place] - statistics.median(rest))
     if inner == 0:
         return Outlier(place, off, 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from audit import rules
@@ -46,9 +45,18 @@ def terms(world: World, alpha: float) -> rules.Terms:
     return rules.Terms(alpha, world.band_pct, notice.shipped().delta.min_launches)
 
 
-def medians(launches: Sequence[Sequence[float]]) -> list[float]:
-    """Launch medians."""
-    return [statistics.median(values) for values in launches]
+class Sides(NamedTuple):
+    """A pair as the rules want it: both legs, and the launch medians of the A/A set."""
+
+    ref: rules.Leg
+    cand: rules.Leg
+    sets: list[list[float]]
+
+
+def sides(pair: Pair) -> Sides:
+    """Legs and A/A set of a pair."""
+    ref, cand = ([value for values in launches for value in values] for launches in (pair.ref, pair.cand))
+    return Sides(rules.Leg(pair.medians.ref, ref), rules.Leg(pair.medians.cand, cand), [pair.medians.aa])
 
 
 def judge(pair: Pair, world: World, alpha: float, *, strict: bool = False) -> Judged:
@@ -57,7 +65,7 @@ def judge(pair: Pair, world: World, alpha: float, *, strict: bool = False) -> Ju
     Contention and warm-up are the gates' own comparisons, written out here because they are asked of every pair; tests hold
     them, like everything else, against the gates and against audits of files.
     """
-    ref, cand, sets = rules.leg(pair.ref), rules.leg(pair.cand), [medians(pair.aa)]
+    ref, cand, sets = sides(pair)
     said = rules.gain(ref, cand, sets, terms(world, alpha))
     noticed = []
     if max(*pair.ref_foreign, *pair.cand_foreign) > notice.shipped().contention.foreign_cores:
@@ -87,6 +95,6 @@ def judge(pair: Pair, world: World, alpha: float, *, strict: bool = False) -> Ju
 
 def by_ranges(pair: Pair, world: World) -> bool:
     """The field's rule on the same repeats, whatever launch they stand on, and with no eye for anything else."""
-    ref, cand = rules.leg(pair.ref).repeats, rules.leg(pair.cand).repeats
+    ref, cand = (side.repeats for side in sides(pair)[:2])
     delta = 100.0 * (statistics.median(cand) / statistics.median(ref) - 1.0)
     return rules.ranges(ref, cand, delta, world.band_pct) == "proven"

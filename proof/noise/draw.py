@@ -20,6 +20,14 @@ REPEAT_S = 5.0
 SECONDS_AN_HOUR = 3600.0
 
 
+class Medians(NamedTuple):
+    """Launch medians, tok/s."""
+
+    ref: list[float]
+    cand: list[float]
+    aa: list[float]
+
+
 class Pair(NamedTuple):
     """One A/B of a campaign as lists, launch by launch: what is decided about."""
 
@@ -39,6 +47,8 @@ class Pair(NamedTuple):
     """Some repeat of the pair met a neighbour or a fault."""
     order: list[str]
     """Legs in the order of time."""
+    medians: Medians
+    """Of the launches above: drawn campaigns are asked for them again and again."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class Chunk:
 
         aa: list[list[float]] = self.aa[campaign].tolist()
         given = float(np.median(self.aa[campaign]))
+        middles = [np.median(values[campaign], axis=-1).tolist() for values in (self.ref, self.cand, self.aa)]
         legs = (self.ref[campaign].tolist(), self.cand[campaign].tolist())
         strangers = (self.ref_foreign[campaign].tolist(), self.cand_foreign[campaign].tolist())
         hit = (self.ref_hit[campaign].any(axis=(1, 2)) | self.cand_hit[campaign].any(axis=(1, 2))).tolist()
@@ -77,7 +88,7 @@ class Chunk:
         return [
             Pair(
                 legs[0][at], legs[1][at], aa, given, strangers[0][at], strangers[1][at], warm, blocks, hit[at],
-                order(len(legs[0][at]), ref_first=first[at], blocks=blocks),
+                order(len(legs[0][at]), ref_first=first[at], blocks=blocks), Medians(middles[0][at], middles[1][at], middles[2]),
             )
             for at in range(len(hit))
         ]  # fmt: skip

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from audit import rules, stats
 from proof.noise import notice
-from proof.noise.decide import Judged, by_ranges, judge, medians, terms
+from proof.noise.decide import Judged, by_ranges, judge, sides, terms
 from proof.noise.draw import Chunk, Pair, Plan, draw, seed_of
 from proof.noise.worlds import DESIGN, World
 from proof.rates import Rate
@@ -99,8 +99,8 @@ def _notice(pair: Pair, world: World, gate: str, judged: Judged, found: dict[str
 
 def _gains(pair: Pair) -> bool:
     """The medians of all repeats speak for the candidate."""
-    ref, cand = rules.leg(pair.ref).repeats, rules.leg(pair.cand).repeats
-    return statistics.median(cand) > statistics.median(ref)
+    ref, cand, _ = sides(pair)
+    return statistics.median(cand.repeats) > statistics.median(ref.repeats)
 
 
 def power(world: World, pairs: int, seed: int, gain_pct: float) -> Tally:
@@ -171,7 +171,7 @@ def needed(world: World, pairs: int, seed: int, chance: float) -> dict[str, obje
     chunk = draw(world, Plan(pairs, gain, one_slot=True), seed_of(world, seed, f"needed {chance!r}", 0))
     for campaign in range(pairs):
         pair = chunk.pairs(campaign)[0]
-        found = rules.gain(rules.leg(pair.ref), rules.leg(pair.cand), [medians(pair.aa)], terms(world, DESIGN.alpha_per_look))
+        found = rules.gain(*sides(pair), terms(world, DESIGN.alpha_per_look))
         if found.word == "underpowered" and found.interval is not None and found.pooled is not None:
             outside = found.pooled.df - 2 * (DESIGN.launches - 1)
             said.append(stats.launches_needed(found.interval.estimate, found.pooled, outside, rule))

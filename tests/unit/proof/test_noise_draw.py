@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -130,3 +131,11 @@ def test_names_of_worlds_are_unique_and_both_kinds_are_there() -> None:
     """At least the worlds that the proof promises."""
     names = [world.name for world in worlds()]
     assert len(set(names)) == len(names) >= 17 and {world.meets for world in worlds()} == {True, False}
+
+
+@pytest.mark.parametrize("world", worlds(), ids=lambda item: item.name)
+def test_medians_are_those_of_the_launches_to_the_last_bit(world: World) -> None:
+    """Worked out for a whole campaign at once, and the same numbers as launch by launch."""
+    for pair in draw(world, Plan(1, 2.0), seed_of(world, 5, "medians", 0)).pairs(0)[:3]:
+        for values, found in zip((pair.ref, pair.cand, pair.aa), pair.medians, strict=True):
+            assert found == [statistics.median(launch) for launch in values]

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from audit import stats
 from proof import noise
 from proof.noise import notice, simulate
 from proof.noise.decide import judge
-from proof.noise.draw import Pair, Plan, draw, order, seed_of, tokens_of
+from proof.noise.draw import Medians, Pair, Plan, draw, order, seed_of, tokens_of
 from proof.noise.worlds import DESIGN, QUIET, world, worlds
 from proof.rates import Rate
 
@@ -32,8 +33,11 @@ def pair(factor: float = 1.0, **changed: object) -> Pair:
     aa = [[1000.0 + at, 1001.0 - at] for at in range(6)]
     ref = [[999.0, 1001.0], [1000.0, 1003.0], [998.0, 1002.0]]
     cand = [[factor * value for value in values] for values in reversed(ref)]
-    calm = Pair(ref, cand, aa, 1000.5, [0.0] * 3, [0.0] * 3, (16, 16), False, False, order(3, ref_first=True, blocks=False))
-    return calm._replace(**changed)  # type: ignore[arg-type]
+    none = Medians([], [], [])
+    calm = Pair(ref, cand, aa, 1000.5, [0.0] * 3, [0.0] * 3, (16, 16), False, False, order(3, ref_first=True, blocks=False), none)
+    whole = calm._replace(**changed)  # type: ignore[arg-type]
+    middles = [[statistics.median(values) for values in leg] for leg in (whole.ref, whole.cand, whole.aa)]
+    return whole._replace(medians=Medians(*middles))
 
 
 def outcome(found: Pair) -> tuple[str, str, tuple[str, ...]]:
