@@ -20,7 +20,7 @@ Situation = Literal[
 
 REQUEST_SCHEMA = "countersign.request/1"  # 1: first form
 VERDICT_SCHEMA = "countersign.verdict/1"  # 1: first form
-AUDITOR_VERSION = "0.3.0"
+AUDITOR_VERSION = "0.4.0"
 
 
 class Change(Struct, frozen=True, forbid_unknown_fields=True):

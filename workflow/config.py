@@ -158,8 +158,7 @@ def parse(text: str, name: str) -> CampaignConfig:
 
 
 def _tuples(raw: dict[str, Any]) -> dict[str, Any]:
-    levers = raw.get("levers")
-    return {**raw, "levers": tuple(levers)} if isinstance(levers, list) else raw
+    return {**raw, **{key: tuple(raw[key]) for key in ("levers", "overlays") if isinstance(raw.get(key), list)}}
 
 
 def _problem(item: Any, text: str, name: str) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

@@ -113,7 +113,7 @@ def own_ns(events: Sequence[Event]) -> list[Event]:
 
 
 class Inside(NamedTuple):
-    """Own time of the events whose innermost mark is this one, and how often the mark was set."""
+    """Own time of the events inside a mark of this name, at any depth, and how often the mark was set."""
 
     label: str
     ns: int
@@ -121,7 +121,7 @@ class Inside(NamedTuple):
 
 
 def inside(own: Iterable[Event], marks: Iterable[Event]) -> tuple[Inside, ...]:
-    """Own time by the innermost mark around it, on the same thread, longest first; what no mark holds is left out."""
+    """Own time by the marks around it, on the same thread, longest first: what lies in several marks counts in each."""
     total: dict[str, int] = defaultdict(int)
     calls: dict[str, int] = defaultdict(int)
     flagged = [(event, True) for event in marks] + [(event, False) for event in own]
@@ -136,8 +136,9 @@ def inside(own: Iterable[Event], marks: Iterable[Event]) -> tuple[Inside, ...]:
             if is_mark:
                 calls[event.name] += 1
                 stack.append(event)
-            elif stack:
-                total[stack[-1].name] += event.ns
+            else:
+                for name in {mark.name for mark in stack}:
+                    total[name] += event.ns
     found = [Inside(name, total[name], count) for name, count in calls.items()]
     return tuple(sorted(found, key=lambda item: (-item.ns, item.label)))
 

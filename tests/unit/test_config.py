@@ -136,6 +136,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_error_budget_is_split_over_every_look() -> None:
-    """alpha / (candidates x (1 + fixes))."""
-    assert CampaignConfig(alpha=0.05, max_candidates=4, auditor_max_fix=1).alpha_per_look == 0.05 / 8
-    assert CampaignConfig(alpha=0.05, max_candidates=0, auditor_max_fix=0).alpha_per_look == 0.05
+    """alpha / ((candidates + overlays) x (1 + fixes)); without a profile no overlay is tried."""
+    assert CampaignConfig(alpha=0.05, max_candidates=4, max_overlays=1, auditor_max_fix=1).alpha_per_look == 0.05 / 10
+    assert CampaignConfig(alpha=0.05, max_candidates=4, profile=False, auditor_max_fix=1).alpha_per_look == 0.05 / 8
+    assert CampaignConfig(alpha=0.05, max_candidates=0, max_overlays=0, auditor_max_fix=0).alpha_per_look == 0.05

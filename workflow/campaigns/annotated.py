@@ -27,8 +27,8 @@ def annotated() -> str:
     top = (
         "A campaign: one engine, one model, one load. Every key stands here with its default; what is deleted keeps it. "
         f"As written: {plan.launches} launches, about {minutes:.0f} minutes. `countersign campaign run FILE --plan-only` says "
-        "what a file would cost, docs/campaign.md has more. The shipped campaign is shorter: it tries three levers and gives "
-        "both legs small cache pools."
+        "what a file would cost, docs/campaign.md has more. The shipped campaign is shorter: it tries one lever and one overlay "
+        "and gives both legs small cache pools."
     )
     lines = [*_comment(top, 0), *_section(CampaignConfig, 0, get_engine(config.engine))]
     return "\n".join(lines) + "\n"

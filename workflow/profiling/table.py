@@ -19,11 +19,11 @@ SHOWN = 3
 
 
 class Row(NamedTuple):
-    """One operation, or one module with everything in it that is no module of its own."""
+    """One operation, or one module with everything that runs in it, modules inside included."""
 
     name: str
     us: float
-    """Own time, microseconds: without the operations inside."""
+    """Microseconds: of an operation its own, without operations inside; of a module that of all operations in it."""
     share_pct: float
     calls: int
     shapes: tuple[str, ...]
@@ -78,10 +78,10 @@ class _Event(NamedTuple):
 
 @dataclass(slots=True)
 class _Open:
-    """An event that is still running; ``module`` is the innermost one, itself included."""
+    """An event that is still running; ``modules`` are those around it, innermost last, itself included."""
 
     event: _Event
-    module: str
+    modules: tuple[str, ...]
     own: float
 
 
@@ -95,24 +95,26 @@ class _Sums:
 
     def begin(self, event: _Event, stack: list[_Open]) -> None:
         """Count an event and put it on the stack; its time is taken from the operation around it."""
-        module, length = stack[-1].module if stack else OUTSIDE, event.end - event.start
+        modules, length = stack[-1].modules if stack else (), event.end - event.start
         if event.op:
             self.ops[event.name].calls += 1
             around = next((item for item in reversed(stack) if item.event.op), None)
             if around is not None:
                 around.own -= length
         elif event.name.startswith(MODULE):
-            module = event.name.removeprefix(MODULE)
-            self.modules[module].calls += 1
+            name = event.name.removeprefix(MODULE)
+            self.modules[name].calls += 1
+            modules = (*modules, name)
         elif (kind := event.name.partition("[")[0]) in self.steps:
             self.steps[kind] += 1
-        stack.append(_Open(event, module, length))
+        stack.append(_Open(event, modules, length))
 
     def end(self, done: _Open) -> None:
         """Add the own time of an operation that is over."""
         if done.event.op:
-            self.ops[done.event.name].add(done.own, done.event.shapes, done.module)
-            self.modules[done.module].add(done.own, done.event.shapes, done.event.name)
+            self.ops[done.event.name].add(done.own, done.event.shapes, done.modules[-1] if done.modules else OUTSIDE)
+            for name in dict.fromkeys(done.modules) or (OUTSIDE,):
+                self.modules[name].add(done.own, done.event.shapes, done.event.name)
 
 
 def table(trace: bytes) -> Table:
