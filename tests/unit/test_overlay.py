@@ -151,5 +151,11 @@ def test_the_catalogue_is_whole() -> None:
     catalogue = get_engine("transformers").overlays
     assert catalogue is not None
     found = [overlay.read(folder) for folder in sorted(catalogue.iterdir()) if folder.name[0] not in "_."]
-    assert [item.name for item in found] == ["fused_rms_norm", "lean_rope", "native_rms_norm", "packed_swiglu"]
-    assert all(item.folder.name == item.name and item.target.startswith("transformers.models.qwen2.") for item in found)
+    assert [item.name for item in found] == [
+        "fused_rms_norm",
+        "lean_rope",
+        "native_rms_norm",
+        "packed_swiglu",
+        "varlen_attention",
+    ]
+    assert all(item.folder.name == item.name and item.target.startswith("transformers.") for item in found)

@@ -19,7 +19,7 @@ def main() -> None:
         load(
             "kernel",
             [str(source)],
-            extra_cflags=["-O3", "-march=native"],
+            extra_cflags=["-O3", "-march=native", "-fopenmp-simd"],
             build_directory=folder,
             is_python_module=False,
             verbose=True,

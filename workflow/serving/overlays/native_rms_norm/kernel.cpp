@@ -20,6 +20,7 @@ at::Tensor rms_norm(const at::Tensor& hidden, const at::Tensor& weight, double e
   float* to = out.data_ptr<float>();
   for (int64_t row = 0; row < count; ++row, in += width, to += width) {
     float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
     for (int64_t at = 0; at < width; ++at) sum += in[at] * in[at];
     const float factor = 1.0f / std::sqrt(sum / static_cast<float>(width) + static_cast<float>(epsilon));
     for (int64_t at = 0; at < width; ++at) to[at] = by[at] * (in[at] * factor);

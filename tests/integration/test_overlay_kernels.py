@@ -1,0 +1,111 @@
+"""The overlays that ship compute what they replace: against double precision, in this process, without a server."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import shutil
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from workflow.errors import ConfigError
+from workflow.harness import SOURCE, build, compiler
+from workflow.sandbox import detect
+from workflow.serving import get_engine
+
+CATALOGUE = get_engine("transformers").overlays
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler with ninja here")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the catalogue with its kernels compiled in the sandbox."""
+    assert CATALOGUE is not None
+    place = tmp_path_factory.mktemp("catalogue") / "overlays"
+    shutil.copytree(CATALOGUE, place, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in sorted(place.iterdir()):
+        if (folder / SOURCE).is_file() and compiler() is not None:
+            build(folder, detect())
+    return place
+
+
+def loaded(place: Path, name: str) -> ModuleType:
+    """An overlay's code as a module."""
+    spec = importlib.util.spec_from_file_location(f"overlay_under_test_{name}", place / name / "overlay.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def normed(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Root-mean-square norm in double precision."""
+    wide = hidden.double()
+    return weight.double() * wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["fused_rms_norm", pytest.param("native_rms_norm", marks=needs_compiler)])
+def test_norms(built: Path, name: str) -> None:
+    """Rows of any number, large and tiny values."""
+    module = loaded(built, name)
+    for shape, scale in (((1, 8, 192), 1.0), ((3, 1, 192), 1e3), ((1, 40, 192), 1e-3)):
+        hidden, weight = scale * torch.randn(*shape), torch.randn(192)
+        found = module.forward(SimpleNamespace(weight=weight, variance_epsilon=1e-6), hidden)
+        assert found.shape == hidden.shape and (found - normed(hidden, weight)).abs().max() < 1e-5
+
+
+def test_packed_swiglu(built: Path) -> None:
+    """Both projections from packed weights; the module's own weights stay."""
+    mlp: Any = torch.nn.Module()
+    for name, shape in (("gate_proj", (192, 512)), ("up_proj", (192, 512)), ("down_proj", (512, 192))):
+        setattr(mlp, name, torch.nn.Linear(*shape, bias=False))
+    x = torch.randn(1, 8, 192)
+    with torch.no_grad():
+        found = loaded(built, "packed_swiglu").forward(mlp, x)
+        wanted = mlp.down_proj(torch.nn.functional.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
+    assert torch.allclose(found, wanted, atol=1e-5) and set(mlp.state_dict()) == {
+        "gate_proj.weight", "up_proj.weight", "down_proj.weight",
+    }  # fmt: skip
+
+
+def test_lean_rope(built: Path) -> None:
+    """Query and key turned as the model's own function turns them."""
+    from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
+
+    angles = torch.rand(1, 8, 16).repeat(1, 1, 2)
+    q, k = torch.randn(1, 6, 8, 32), torch.randn(1, 2, 8, 32)
+    found = loaded(built, "lean_rope").rotate(q, k, angles.cos(), angles.sin())
+    wanted = apply_rotary_pos_emb(q, k, angles.cos(), angles.sin())
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(found, wanted, strict=True))
+
+
+@needs_compiler
+def test_varlen_attention(built: Path) -> None:
+    """Sequences of unequal length in one batch: each token sees its own sequence up to itself and nothing else."""
+    loaded(built, "varlen_attention")
+    asked, past, heads, groups, width = [1, 1, 5, 1, 7], [10, 33, 0, 64, 9], 6, 2, 32
+    held = [one + other for one, other in zip(asked, past, strict=True)]
+    q = torch.randn(1, heads, sum(asked), width)
+    k, v = (torch.randn(sum(held), groups, width).transpose(0, 1).unsqueeze(0) for _ in range(2))
+    ends = [torch.tensor([0, *itertools.accumulate(lengths)]) for lengths in (asked, held)]
+    found = torch.ops.countersign_varlen.attend(q, k, v, *ends, width**-0.5)
+    for one in range(len(asked)):
+        mine, theirs = (slice(int(end[one]), int(end[one + 1])) for end in ends)
+        kk, vv = (item[0, :, theirs].double().repeat_interleave(heads // groups, 0) for item in (k, v))
+        seen = torch.ones(asked[one], held[one]).tril(past[one]).bool()
+        scores = (q[0, :, mine].double() @ kk.transpose(1, 2) * width**-0.5).masked_fill(~seen, float("-inf"))
+        assert ((scores.softmax(-1) @ vv).transpose(0, 1) - found[0, mine]).abs().max() < 1e-5
+
+
+@needs_compiler
+def test_a_source_that_does_not_compile_is_a_clear_error(tmp_path: Path) -> None:
+    """With the compiler's words; nothing is left behind."""
+    (tmp_path / SOURCE).write_text("int main() { return nothing; }\n")
+    with pytest.raises(ConfigError, match="does not compile") as caught:
+        build(tmp_path, detect())
+    assert "nothing" in str(caught.value) or "ninja" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [SOURCE]
