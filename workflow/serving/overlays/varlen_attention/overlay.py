@@ -21,7 +21,7 @@ def forward(
     attention_mask: torch.Tensor | None,
     **keys: Any,  # noqa: ANN401 - what the engine passes on
 ) -> tuple[torch.Tensor, None]:
-    """As ``sdpa_attention_forward``, sequences joined: ``query`` (1, heads, tokens, dim), ``key``, ``value`` (1, groups, tokens, dim).
+    """As ``sdpa_attention_forward``: ``query`` (1, heads, tokens, dim), ``key`` and ``value`` (1, groups, tokens, dim).
 
     Anything but plain causal attention over a paged cache on the CPU takes the original's way.
     """
