@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from audit import audit_path, render
+from tests.support.children import heeds_ctrl_c
 from workflow.cli import main
 from workflow.replay import Replay, Replayed
 from workflow.replay import replay as replayed
@@ -150,12 +151,7 @@ def _as_printed(item: Replayed, *, as_list: bool) -> str:
 def command(*words: str, **more: Any) -> subprocess.Popen[bytes]:
     """The command as a user starts it."""
     argv = [sys.executable, "-m", "workflow", "replay", *words]
-    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heeds_ctrl_c, **more)  # noqa: PLW1509
-
-
-def _heeds_ctrl_c() -> None:
-    """A test runner in the background of a script ignores SIGINT, and its children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeds_ctrl_c, **more)  # noqa: PLW1509
 
 
 def copies(root: Path, count: int) -> list[Path]:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.campaigns import services, small_config
+from tests.support.children import heeds_ctrl_c
 from tests.support.simulated import FakeClock
 from workflow.campaign import run
 from workflow.cli import main
@@ -305,7 +306,8 @@ def test_ctrl_c_ends_following_with_130(tmp_path: Path) -> None:
     run_dir = begun(tmp_path, "now")
     words = [sys.executable, "-m", "workflow", "campaign", "tail", str(run_dir), "--follow"]
     with owned(run_dir):
-        tail = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        tail = subprocess.Popen(words, preexec_fn=heeds_ctrl_c, **pipes)  # noqa: PLW1509
         assert tail.stdout is not None
         assert "campaign now begins" in tail.stdout.readline()
         tail.send_signal(signal.SIGINT)

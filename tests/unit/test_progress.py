@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.children import heeds_ctrl_c
 from tests.support.simulated import FakeClock
 from tests.support.terminal import Screen, Terminal, terminal
 from workflow.live import LiveSink, Scene
@@ -227,7 +228,8 @@ def test_a_stopped_campaign_leaves_the_terminal_tidy(number: signal.Signals) -> 
     """The view is gone, the cursor is back, and the last words say how to go on."""
     with terminal(100, 24) as screen:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        child = subprocess.Popen([sys.executable, "-c", STOPPED], stderr=screen.slave, stdout=subprocess.DEVNULL, env=env)
+        words = [sys.executable, "-c", STOPPED]
+        child = subprocess.Popen(words, stderr=screen.slave, stdout=subprocess.DEVNULL, env=env, preexec_fn=heeds_ctrl_c)  # noqa: PLW1509
         screen.wait_for("warming up", 30)
         child.send_signal(number)
         assert child.wait(30) == 130

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.children import heeds_ctrl_c
 from workflow.ledger import Ledger
 
 CONFIG = """
@@ -25,11 +26,6 @@ pytestmark = [pytest.mark.server, pytest.mark.usefixtures("bubblewrap")]
 def command(tmp_path: Path, *words: str) -> list[str]:
     (tmp_path / "c.yaml").write_text(CONFIG)
     return [sys.executable, "-m", "workflow", "campaign", *words]
-
-
-def hear_interrupts() -> None:
-    """A test runner in the background of a script ignores SIGINT, and its children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
@@ -53,7 +49,7 @@ def test_an_interrupt_leaves_no_server_behind(tmp_path: Path, number: signal.Sig
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hear_interrupts,  # noqa: PLW1509 - a signal disposition, nothing that could deadlock
+        preexec_fn=heeds_ctrl_c,  # noqa: PLW1509 - a signal disposition, nothing that could deadlock
     )
     run_dir = tmp_path / "runs" / "x"
     deadline = time.monotonic() + 120
