@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from tests.support.children import alive
 from workflow.sandbox import Sandbox, detect
 
 
@@ -21,15 +23,15 @@ def no_process_survives() -> Iterator[None]:
     yield
     deadline = time.monotonic() + 3
     while True:
-        left = [
-            c for c in psutil.Process().children(recursive=True) if c.pid not in before and c.status() != psutil.STATUS_ZOMBIE
-        ]
+        left = [c for c in psutil.Process().children(recursive=True) if c.pid not in before and alive(c)]
         if not left or time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    names = [f"{child.pid} {child.name()}" for child in left]
+    names = []
     for child in left:
-        child.kill()
+        with suppress(psutil.NoSuchProcess):
+            names.append(f"{child.pid} {child.name()}")
+            child.kill()
     assert not names, f"processes outlived the test: {names}"
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from audit import audit_path, render
-from tests.support.children import heeds_ctrl_c
+from tests.support.children import alive, heeds_ctrl_c
 from workflow.cli import main
 from workflow.replay import Replay, Replayed
 from workflow.replay import replay as replayed
@@ -208,6 +209,16 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
     assert len(keys) == len(set(keys)) == many
 
 
+def judges_at_work() -> list[psutil.Process]:
+    """The judges of this replay, without their cages; one that ends between two questions is none."""
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if alive(each) and "audit.worker" in each.cmdline() and each.name() != "bwrap":
+                found.append(each)
+    return found
+
+
 def test_a_killed_judge_is_replaced_and_its_run_asked_again(tmp_path: Path) -> None:
     """SIGKILL on both judges that the replay began with, while they work: every run has its verdict all the same."""
     runs, killed = copies(tmp_path / "runs", 30), []
@@ -215,9 +226,7 @@ def test_a_killed_judge_is_replaced_and_its_run_asked_again(tmp_path: Path) -> N
     def kill(done: int, total: int) -> None:
         assert 0 <= done <= total == 30
         if done in (1, 20):
-            alive = [each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
-            children = [each for each in alive if "audit.worker" in each.cmdline()]
-            eldest = min((each for each in children if each.name() != "bwrap"), key=lambda each: each.create_time())
+            eldest = min(judges_at_work(), key=lambda each: each.create_time())
             eldest.kill()
             killed.append(eldest.pid)
 

@@ -14,6 +14,7 @@ import pytest
 
 from proof import figures
 from proof.figures import Fall
+from tests.support.children import alive
 from workflow.commands import proof as command
 from workflow.errors import UsageError
 
@@ -63,6 +64,6 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         parent.wait()
     assert workers
     deadline = time.monotonic() + 20
-    while any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in workers):
+    while any(map(alive, workers)):
         assert time.monotonic() < deadline, workers
         time.sleep(0.2)
