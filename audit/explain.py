@@ -44,6 +44,8 @@ class _Listening(Store):
 
     def ask(self, name: str, values: Mapping[str, float] | None = None) -> list[Record]:
         rows = super().ask(name, values)
+        if name in self.heard and self.heard[name].parameters == dict(values or {}):
+            return rows
         columns = tuple(str(column[0]) for column in self._db.description or ())
         self.heard[name] = Question(name, sql.load(name), dict(values or {}), columns, tuple(rows))
         return rows

@@ -27,14 +27,14 @@ BETTER = {item.name: item.better for item in ALL_METRICS}
 Record = tuple[Any, ...]
 NEEDS = {
     "stop_reasons": "requests", "token_shape": "requests", "answers": "requests", "answer_pairs": "requests",
-    "recompute_details": "details", "lives_overlap": "launches", "outside_life": "launches", "config_within": "config.several",
+    "recompute_details": "details", "lives_overlap": "launches", "outside_life": "launches", "config_within": "config.apart",
     "config_between": "config", "contention": "rows.usage_in", "repeats_overlap": "rows.start_unix",
     "recompute": "rows.usage_in", "usage_mismatch": "rows.usage_in", "prompt_pairs": "rows.pair", "little": "rows.in_flight",
     "distinct_prompts": "requests", "in_flight": "rows.in_flight_limit", "recounted": "rows.recounted",
 }  # fmt: skip
 """Question -> the table, or the column of it, without which its answer is empty: then it need not be asked.
 
-``config.several``: a leg has more than one record of its settings, or one record two values of a key.
+``config.apart``: within a leg a key has two values, or a record of it lacks the key.
 """
 MARKS = sorted({place.removeprefix("rows.") for place in NEEDS.values() if place.startswith("rows.")})
 UNUSED = ("join_order", "statistics_propagation", "common_subplan", "column_lifetime", "unused_columns")
@@ -136,6 +136,7 @@ class Store:
         self._db = self._base.link
         self._thrifty = thrifty
         self._held: set[str] = set()
+        self._answers: dict[tuple[str, Record], list[Record]] = {}
 
     def __enter__(self) -> Store:
         return self
@@ -148,10 +149,13 @@ class Store:
             self._db.close()
 
     def ask(self, name: str, values: Mapping[str, float] | None = None) -> list[Record]:
-        """All rows of a named question."""
+        """All rows of a named question; put to the database once for the records it holds."""
         if not self.needs(name):
             return []
-        return self._base.execute(sql.load(name), dict(values or {})).fetchall()
+        asked = (name, tuple(sorted((values or {}).items())))
+        if asked not in self._answers:
+            self._answers[asked] = self._base.execute(sql.load(name), dict(values or {})).fetchall()
+        return self._answers[asked]
 
     def needs(self, name: str) -> bool:
         """False for a question whose answer is known to be empty."""
@@ -163,9 +167,8 @@ class Store:
         rows = [(leg, ord_, launch, row) for leg in legs for ord_, (launch, row) in enumerate(leg.rows)]
         entries = list(settings.entries(legs, policy))
         self._insert("config", entries)
-        records, told = {(item.leg, item.record) for item in entries}, {(item.leg, item.key) for item in entries}
-        if len(records) > len({leg for leg, _ in records}) or len(told) < len(entries):
-            self._held.add("config.several")
+        if _apart(entries):
+            self._held.add("config.apart")
         self._insert("launches", [_life(leg, launch) for leg, launch in launches if launch.server is not None])
         self._insert("rows", [_row(*item) for item in rows])
         self._insert("points", [point for item in rows for point in _points(*item)])
@@ -176,6 +179,7 @@ class Store:
     def _insert(self, table: str, records: Sequence[Record]) -> None:
         if not records:
             return
+        self._answers.clear()
         statement = insertion(table, records)
         self._base.execute(statement.text, statement.values)
         self._base.records[table] = self._base.records.get(table, 0) + len(records)
@@ -206,6 +210,18 @@ class Store:
             flights=tuple(ev.FlightRow(*row) for row in self.ask("in_flight")),
             recounts=tuple(ev.RecountRow(*row) for row in self.ask("recounted")),
         )
+
+
+def _apart(entries: Sequence[settings.Entry]) -> bool:
+    """Whether the records of one leg may differ in a key."""
+    values: dict[tuple[str, str], set[str]] = {}
+    having: dict[tuple[str, str], set[int]] = {}
+    records: dict[str, set[int]] = {}
+    for item in entries:
+        values.setdefault((item.leg, item.key), set()).add(item.value)
+        having.setdefault((item.leg, item.key), set()).add(item.record)
+        records.setdefault(item.leg, set()).add(item.record)
+    return any(len(values[at]) > 1 or having[at] != records[at[0]] for at in values)
 
 
 def _pair(launch: Launch) -> int | None:

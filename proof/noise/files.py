@@ -24,7 +24,7 @@ SHOWN = 5
 """Disagreements that are put into words."""
 GAINS = (0.0, 0.0, 1.0, 3.0, 6.0, 12.0)
 """True gains, percent, of campaigns in turn: pairs of every outcome."""
-BATCH = 10
+BATCH = 20
 """Campaigns that are given to one command."""
 EVERY = 5
 """The first campaign of one batch in so many is also judged under the strict policy, and by ``countersign audit``."""

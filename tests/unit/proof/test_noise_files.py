@@ -64,7 +64,7 @@ def test_a_written_campaign_is_whole_and_undamaged(tmp_path: Path) -> None:
 def test_pairs_are_spread_over_batches_of_whole_campaigns() -> None:
     """As many as asked, the last campaign in part."""
     assert files.batches(45) == [[files.Place(0, 20), files.Place(1, 20), files.Place(2, 5)]] and files.batches(0) == []
-    assert [len(batch) for batch in files.batches(2_000)] == [10] * 10 and files.batches(2_000)[1][0] == files.Place(10, 20)
+    assert [len(batch) for batch in files.batches(2_000)] == [20] * 5 and files.batches(2_000)[1][0] == files.Place(20, 20)
 
 
 def test_a_batch_is_judged_by_one_command_and_leaves_nothing(tmp_path: Path) -> None:
