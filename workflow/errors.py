@@ -66,6 +66,12 @@ class InterruptedCampaignError(CountersignError):
     exit_code = 130
 
 
+class WorkerFailedError(CountersignError):
+    """A job in the sandbox (a profile, a compilation, an isolated benchmark) died, hung, or said what cannot be read."""
+
+    code = "CS009"
+
+
 class ServerFailedError(CountersignError):
     """One server died, hung or refused while starting, under load or at its stop.
 

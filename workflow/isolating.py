@@ -7,7 +7,7 @@ from typing import Any
 from workflow import requests
 from workflow.canonical import file_digest
 from workflow.context import Context, installed
-from workflow.errors import InfrastructureError
+from workflow.errors import WorkerFailedError
 from workflow.harness import RECORD
 from workflow.proposing import proposal_of
 
@@ -25,12 +25,12 @@ def isolate(ctx: Context, name: str) -> None:
         body: dict[str, Any] = {"short_name": name, "prompt_seed": seed, "speedup": None, "error": None}
         try:
             if ctx.bench.isolator is None:
-                raise InfrastructureError("nothing on this bench can run an overlay by itself")
+                raise WorkerFailedError("nothing on this bench can run an overlay by itself")
             body["speedup"] = ctx.bench.isolator(ctx.in_force, overlay, prompts, load, folder)
             body["record_sha256"] = file_digest(folder / RECORD)
             said = "no speed-up" if body["speedup"] is None else f"{body['speedup']:.2f}x"
             ctx.sink.say(f"{name}: by itself {said}; what servers make of it is measured now")
-        except InfrastructureError as failed:
+        except WorkerFailedError as failed:
             body["error"] = str(failed)
             ctx.sink.say(f"{name}: no isolated benchmark: {failed}")
         ctx.ledger.append("isolated", key, body)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow import requests
-from workflow.catalogue import overlays_to_try
+from workflow.catalogue import overlays_on_offer
 from workflow.context import Context, levers_to_try, profile_dir
-from workflow.errors import EvidenceError, InfrastructureError
+from workflow.errors import EvidenceError, WorkerFailedError
 from workflow.history import read_verdicts
 from workflow.measure.types import Workload
 from workflow.profiling import Table, route, table
@@ -34,7 +34,7 @@ def profile_round(ctx: Context, number: int) -> None:
         load = ctx.workload()
         try:
             _profile(ctx, seed, load, name)
-        except InfrastructureError as failed:
+        except WorkerFailedError as failed:
             error = str(failed)
             ctx.sink.say(f"{name}: no profile: {error}")
         body: dict[str, Any] = {"dir": name, "prompt_seed": seed, "error": error}
@@ -47,7 +47,7 @@ def profile_round(ctx: Context, number: int) -> None:
 
 def _profile(ctx: Context, seed: int, load: Workload, name: str) -> None:
     if ctx.bench.profiler is None:
-        raise InfrastructureError("nothing on this bench can profile")
+        raise WorkerFailedError("nothing on this bench can profile")
     prompts = ctx.bench.prompts.draw(seed, load.concurrency, load.output_len)
     found = ctx.bench.profiler(ctx.in_force, prompts, load, ctx.run_dir / name)
     top = ", ".join(f"{row.name} {row.share_pct:.1f} %" for row in found.modules[:3])
@@ -78,7 +78,7 @@ def route_round(ctx: Context, number: int) -> None:
         body["because"] = f"the auditor failed the profile ({word.body['outcome']})"
     else:
         shown = tables(ctx, number)
-        catalogue = {item.op for item in overlays_to_try(ctx.config, ctx.engine)}
+        catalogue = {item.op for item in overlays_on_offer(ctx)}
         body |= route(shown, corrected(ctx, number), catalogue, levers_to_try(ctx.config, ctx.engine)).as_dict()
         body["corrected"] = bool(corrected(ctx, number))
     ctx.ledger.append("route", key, body)

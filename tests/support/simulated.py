@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.support.isolated import SimulatedIsolator
 from workflow.config import CampaignConfig
 from workflow.measure.execute import Bench
 from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord, Settings, Workload
 from workflow.profiling import Table
-from workflow.profiling.run import write_profile
+from workflow.profiling.run import Latency, Told, write_profile
+from workflow.serving.overlay import install
 
 WORDS = ("add", "list", "sum", "call", "sort", "mean", "find", "join")
 START_S = 6.0
@@ -102,6 +104,7 @@ class SimulatedDriver:
         if number == self._world.kill_before:
             os.kill(os.getpid(), signal.SIGKILL)
         progress("starting the server", 0.0)
+        install(spec.settings.overlays, sandboxed=True)
         begun = self._clock.now
         rng = random.Random(f"{self._world.seed}:{spec.launch_id}")
         phase = self._failure(spec.launch_id)
@@ -223,10 +226,8 @@ class SimulatedProfiler:
             events.append({**place, "cat": "user_annotation", "name": f"module:{name}"})
             events.append({**place, "cat": "cpu_op", "name": f"aten::{name.lower()}", "args": {"Input Dims": [[8, 192]]}})
             at += us
-        latency = {"prefill": [0.02], "decode": [0.004], "whole": 0.2}
-        return write_profile(folder, gzip.compress(json.dumps({"traceEvents": events}).encode(), mtime=0), {
-            "latency": latency, "versions": {"torch": "simulated"}, "threads": 1,
-        }, settings.flags)  # fmt: skip
+        told = Told(Latency([0.02], [0.004], 0.2), {"torch": "simulated"}, 1)
+        return write_profile(folder, gzip.compress(json.dumps({"traceEvents": events}).encode(), mtime=0), told, settings.flags)
 
 
 def bench_factory(
@@ -240,6 +241,7 @@ def bench_factory(
             drivers.append(driver)
         drawn = random.Random(f"entropy:{world.seed}")
         profiler = None if world.profile is None else SimulatedProfiler(world.profile)
-        return Bench(driver, WordPrompts(), now, lambda: drawn.getrandbits(48), progress, profiler=profiler)
+        isolator = None if world.profile is None else SimulatedIsolator()
+        return Bench(driver, WordPrompts(), now, lambda: drawn.getrandbits(48), progress, profiler=profiler, isolator=isolator)
 
     return build

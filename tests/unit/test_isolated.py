@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +12,23 @@ import pytest
 
 from audit import audit
 from audit.contract import AuditRequest
+from tests.support.isolated import KEPT, TIMES, leg, numbers, read
 from workflow.canonical import pretty
-from workflow.harness import isolated
+from workflow.errors import WorkerFailedError
+from workflow.harness import RECORD, told
+from workflow.harness.record import clocks_agree, record
 from workflow.serving.overlay import Overlay
 
 OVERLAY = Overlay("fused", "Qwen2RMSNorm", "m:Norm.forward", "forward", "One pass.", Path("/nowhere"), "ab" * 32)
 
 
-def numbers(values: Any) -> str:
-    """As the worker writes an output."""
-    return base64.b64encode(np.asarray(values, dtype="<f8").tobytes()).decode()
-
-
-def leg(seed: int, ms: float, off: float = 0.0, file: str = "modeling.py") -> dict[str, Any]:
-    """What the worker of one leg says: two shapes, an output that is off by a share of its largest value."""
-    drawn = random.Random(seed)
-    cases = []
-    for rows, calls in ((8, 900), (64, 9)):
-        reference = np.random.default_rng(rows).normal(size=rows * 16)
-        output = reference.astype("<f4").astype("<f8")
-        output[0] += off * abs(reference).max()
-        times = [ms * rows / 8 * drawn.uniform(0.97, 1.03) for _ in range(40)]
-        inputs = [hashlib.sha256(f"{seed}{rows}{n}".encode()).hexdigest() for n in range(40)]
-        outputs = [hashlib.sha256(f"out {rows} {file}".encode()).hexdigest()] * 40
-        cases.append(
-            {
-                "dims": [rows, 16], "dtype": "float32", "calls": calls, "device_ms": times,
-                "wall_ms": [value + 0.0004 for value in times], "output_sha256": outputs, "inputs_before": inputs,
-                "inputs_after": inputs, "poisoned_bytes_left": 0, "output": numbers(output), "reference": numbers(reference),
-            }
-        )  # fmt: skip
-    sha256 = hashlib.sha256(file.encode()).hexdigest()
-    clock = "time.perf_counter_ns builtin_function_or_method"
-    return {
-        "callable": {"file": file, "sha256": sha256, "qualname": f"{file[0]}.forward", "module": file},
-        "cases": cases,
-        "timer": {"name": "time.perf_counter_ns", "identity_before": clock, "identity_after": clock},
-    }  # fmt: skip
-
-
-def made(cand: dict[str, Any]) -> dict[str, Any]:
+def made(cand: dict[str, Any], base: dict[str, Any] | None = None) -> dict[str, Any]:
     """The record of a baseline that takes 40 us against this candidate."""
-    return isolated.record(OVERLAY, {"baseline": leg(1, 0.04), "candidate": cand}, ("cd" * 32, "ef" * 32))
+    return record(OVERLAY, (read(base or leg(1, 0.04)), read(cand)), KEPT, "eager")
+
+
+def guards(found: dict[str, Any]) -> dict[str, str]:
+    return {guard["name"]: guard["status"] for guard in found["guards"]}
 
 
 def test_the_speed_up_weighs_shapes_by_their_calls() -> None:
@@ -63,7 +37,7 @@ def test_the_speed_up_weighs_shapes_by_their_calls() -> None:
     assert found["speedup"] == pytest.approx(2.0, rel=0.03)
     assert [shape["calls"] for shape in found["shapes"]] == [900, 9] and len(found["results"]) == 4
     assert all(row["max_rel_err"] < 1e-6 for row in found["results"])
-    assert {guard["name"]: guard["status"] for guard in found["guards"]} == {
+    assert guards(found) == {
         "known_bad_control": "passed", "poisoned_output": "passed", "input_digests": "passed", "second_clock": "passed",
     }  # fmt: skip
 
@@ -77,8 +51,8 @@ def test_an_output_that_is_off_shows_its_error() -> None:
 def test_inputs_that_change_fail_the_guard() -> None:
     """A candidate that writes into what it was given is seen."""
     cand = leg(2, 0.02, file="overlay.py")
-    cand["cases"][0]["inputs_after"] = ["00" * 32] * 40
-    assert {guard["name"]: guard["status"] for guard in made(cand)["guards"]}["input_digests"] == "failed"
+    cand["cases"][0]["inputs_after"] = ["00" * 32] * TIMES
+    assert guards(made(cand))["input_digests"] == "failed"
 
 
 def test_a_shape_that_one_leg_lacks_is_left_out() -> None:
@@ -92,6 +66,88 @@ def test_a_shape_that_one_leg_lacks_is_left_out() -> None:
 def test_the_auditor_reads_the_record(tmp_path: Path, off: float, verdicts: set[str]) -> None:
     """Written as a campaign writes it: sound, or refused where the outputs are wrong."""
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / isolated.RECORD).write_bytes(pretty(made(leg(2, 0.02, off=off, file="overlay.py"))))
+    (tmp_path / "c" / RECORD).write_bytes(pretty(made(leg(2, 0.02, off=off, file="overlay.py"))))
     verdict = audit(tmp_path, AuditRequest("harness", eval_dir="c", short_name="c"))
     assert verdict.verdict in verdicts, verdict.reasons
+
+
+def test_a_clock_that_is_alone_fails_the_guard() -> None:
+    """CPU time without wall time, or wall time in which nothing was computed."""
+    cand = leg(2, 0.02, file="overlay.py")
+    cand["cases"][0]["wall_ms"] = [value / 3 for value in cand["cases"][0]["wall_ms"]]
+    assert guards(made(cand))["second_clock"] == "failed"
+    assert clocks_agree([1.0, 1.1], [1.0, 1.2]) and clocks_agree([0.0001], [0.0012])
+    assert not clocks_agree([1.0], [2.5]) and not clocks_agree([1.0], [0.5])
+
+
+def test_a_shape_without_a_reference_says_whose_output_it_was_held_against() -> None:
+    """Code that cannot run in double precision has the baseline's own output as its reference."""
+    base = leg(1, 0.04)
+    base["cases"][1]["reference"] = None
+    found = made(leg(2, 0.02, file="overlay.py"), base)
+    details = {guard["name"]: guard["detail"] for guard in found["guards"]}
+    assert "1 of 2 shapes have the baseline's own output as reference" in details["known_bad_control"]
+    assert [row["max_rel_err"] for row in found["results"] if row["leg"] == "baseline"][1] == 0.0
+
+
+def test_outputs_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
+    """And never become a number that JSON does not have; the auditor fails them."""
+    cand = leg(2, 0.02, file="overlay.py")
+    values = np.frombuffer(base64.b64decode(cand["cases"][0]["output"]), dtype="<f8").copy()
+    values[:3] = [np.nan, np.inf, 1e300]
+    cand["cases"][0]["output"] = numbers(values)
+    found = made(cand)
+    row = next(row for row in found["results"] if row["leg"] == "candidate")
+    assert row["nonfinite"] == 2 and row["max_rel_err"] == row["max_abs_err"] == row["output_var"] == 1e12
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / RECORD).write_bytes(pretty(found))
+    assert audit(tmp_path, AuditRequest("harness", eval_dir="c", short_name="c")).verdict == "FAIL"
+
+
+def test_legs_without_a_shape_in_common_make_no_record() -> None:
+    """A candidate that was called with something else was not compared."""
+    cand = leg(2, 0.02, file="overlay.py")
+    for case in cand["cases"]:
+        case["mark"] = "3 x 3"
+    with pytest.raises(WorkerFailedError, match="no shape"):
+        made(cand)
+
+
+def first(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Puts a value into the first case of an answer."""
+    return lambda answer: answer["cases"][0].update({key: value})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda answer: answer.clear(), "cannot be read"),
+        (lambda answer: answer.update(callable=5), "cannot be read"),
+        (lambda answer: answer.update(cases=[]), "never called"),
+        (first("output", "%%%"), "cannot be read"),
+        (first("output", base64.b64encode(b"1234567").decode()), "cut off"),
+        (first("device_ms", []), "iterations"),
+        (first("device_ms", ["x"] * TIMES), "cannot be read"),
+        (first("device_ms", [-1.0] * TIMES), "cannot be read"),
+        (first("device_ms", [float("nan")] * TIMES), "cannot be read"),
+        (first("device_ms", [float("inf")] * TIMES), "cannot be read"),
+        (first("calls", 0), "cannot be read"),
+        (first("dims", [-1]), "cannot be read"),
+        (first("mark", None), "cannot be read"),
+        (first("inputs_after", ["a"]), "iterations"),
+        (first("poisoned_bytes_left", None), "cannot be read"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_clear_error(spoil: Callable[[dict[str, Any]], Any], says: str) -> None:
+    """What the worker says is foreign text: an overlay runs in its process."""
+    answer = leg(2, 0.02, file="overlay.py")
+    spoil(answer)
+    with pytest.raises(WorkerFailedError, match=says):
+        read(answer)
+
+
+@pytest.mark.parametrize("text", [b"", b"[" * 100_000, b"null", b"\xff\xfe", b'{"callable": {}}'])
+def test_an_answer_that_is_no_json_is_a_clear_error(text: bytes) -> None:
+    """Never a traceback."""
+    with pytest.raises(WorkerFailedError, match="cannot be read"):
+        told.leg(text, TIMES)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from typing import Any
 
 import pytest
 
-from workflow.errors import InfrastructureError
+from workflow.errors import WorkerFailedError
 from workflow.profiling import Table, route, table
 from workflow.profiling.table import OUTSIDE
 from workflow.serving import get_engine
@@ -66,6 +67,24 @@ def test_the_order_of_the_file_does_not_matter() -> None:
     assert made(EVENTS[::-1]) == made(EVENTS)
 
 
+def on_device(name: str, start: float, us: float, cat: str = "kernel", stream: int = 7) -> dict[str, Any]:
+    """One event on a stream of the first device, as torch.profiler writes it."""
+    return {"ph": "X", "cat": cat, "name": name, "ts": start, "dur": us, "pid": 0, "tid": stream, "args": {"stream": stream}}
+
+
+def test_with_a_device_its_time_counts() -> None:
+    """Kernels and copies under the annotations of their stream; the CPU only launches. Passes are counted once."""
+    marks = [
+        (name, at, us) for name, at, us in (("decode[bs=1 tok=1]", 100, 60), ("module:Layer", 100, 50), ("module:Norm", 100, 20))
+    ]
+    device = [on_device(name, at, us, "gpu_user_annotation", stream) for stream in (7, 20) for name, at, us in marks]
+    kernels = [on_device("norm_kernel", 101, 15), on_device("gemm", 122, 20), on_device("Memcpy DtoD", 101, 5, "gpu_memcpy", 20)]
+    found = made([*EVENTS, *device, *kernels, on_device("argmax", 200, 10)])
+    assert {row.name: row.us for row in found.ops} == {"norm_kernel": 15, "gemm": 20, "Memcpy DtoD": 5, "argmax": 10}
+    assert {row.name: row.us for row in found.modules} == {"Layer": 40, "Norm": 20, OUTSIDE: 10}
+    assert found.steps == {"prefill": 0, "decode": 1} and found.total_us == 50
+
+
 def test_a_ceiling_is_amdahls() -> None:
     """Half of the time gone doubles the speed."""
     half = made([op("aten::mm", 0, 10), op("aten::add", 10, 10)])
@@ -81,13 +100,38 @@ def test_a_ceiling_is_amdahls() -> None:
         gzip.compress(b"{")[:-3],
         b'{"traceEvents": []}',
         json.dumps({"traceEvents": [mark("x", 0, 1)]}).encode(),
+        b"null",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        gzip.compress(b"[" * 200_000),
+        b"\x1f\x8bnot packed",
+        b'{"traceEvents": {"a": 1}}',
+        b'{"traceEvents": [1]}',
+        json.dumps({"traceEvents": [{**op("a", 0, 1), "ts": "0"}]}).encode(),
+        json.dumps({"traceEvents": [{**op("a", 0, 1), "dur": float("nan")}]}).encode(),
+        json.dumps({"traceEvents": [{**op("a", 0, 1), "dur": 1e999}]}).encode(),
+        json.dumps({"traceEvents": [op("a", 0, -5)]}).encode(),
+        json.dumps({"traceEvents": [{**op("a", 0, 1), "name": ["a"]}]}).encode(),
     ],
 )
 def test_what_is_no_trace_is_an_error_with_a_next_step(trace: bytes) -> None:
-    """Cut off, empty, without an operation."""
-    with pytest.raises(InfrastructureError) as caught:
+    """Cut off, empty, without an operation, of other types, with times that cannot be: never a traceback."""
+    with pytest.raises(WorkerFailedError) as caught:
         table(trace)
     assert caught.value.next_step
+
+
+def test_a_trace_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte can stand for a terabyte; nobody unpacks it to see."""
+    monkeypatch.setattr(sys.modules["workflow.profiling.table"], "MOST_BYTES", 1000)
+    with pytest.raises(WorkerFailedError, match="unpacks to more than 1000 bytes"):
+        table(gzip.compress(b" " * 10_000))
+
+
+def test_names_and_shapes_are_cut() -> None:
+    """A name is somebody's text, as long as they like."""
+    found = made([op("x" * 10_000, 0, 10, [["y" * 10_000]])])
+    assert len(found.ops[0].name) == 400 and len(found.ops[0].shapes[0]) == 400
 
 
 def test_routes_name_a_reason_for_everything() -> None:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from workflow.canonical import write_atomic
-from workflow.errors import ConfigError
+from workflow.errors import WorkerFailedError
+from workflow.jobs import Limits, last_words, run
 from workflow.sandbox import Job, Sandbox
 
 SOURCE, BUILT = "kernel.cpp", "kernel.so"
-TIMEOUT_S = 300.0
+LIMITS = Limits(300.0, 16 * 1024 * 1024)
 WORKER = Path(__file__).resolve().parent / "build_worker.py"
 INSIDE = "/source"
 
 
 def compiler() -> str | None:
     """The C++ compiler that would be used; None where compiler or ninja is missing."""
-    found = shutil.which(os.environ.get("CXX", "c++"))
-    return found if found is not None and shutil.which("ninja", path=_path()) is not None else None
+    return shutil.which("c++", path=_path()) if shutil.which("ninja", path=_path()) else None
 
 
 def _path() -> str:
@@ -30,23 +28,16 @@ def _path() -> str:
 
 
 def build(folder: Path, sandbox: Sandbox) -> None:
-    """Compile kernel.cpp of a folder into kernel.so beside it. Raises ConfigError with the compiler's last words."""
-    confined = sandbox.kind == "bubblewrap"
-    source = INSIDE if confined else str(folder)
+    """Compile kernel.cpp of a folder into kernel.so beside it. Raises WorkerFailedError with the compiler's words."""
+    source = INSIDE if sandbox.kind == "bubblewrap" else str(folder)
     job = Job(
         argv=[sys.executable, str(WORKER), f"{source}/{SOURCE}"],
         env={"PATH": _path(), "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         placed={INSIDE: folder, str(WORKER): WORKER},
     )
-    with tempfile.TemporaryDirectory(prefix="countersign-") as private:
-        try:
-            done = subprocess.run(
-                sandbox.command(job), capture_output=True, check=False, timeout=TIMEOUT_S,
-                env=sandbox.environment(job, Path(private)),
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise ConfigError(f"{folder / SOURCE}: not compiled within {TIMEOUT_S:g} s", "Leave the overlay out.") from error
-    if done.returncode != 0 or not done.stdout.startswith(b"\x7fELF"):
-        words = " | ".join(done.stderr.decode(errors="replace").strip().splitlines()[-4:])
-        raise ConfigError(f"{folder / SOURCE}: does not compile: {words[:600]}", "Mend the source, or leave the overlay out.")
-    write_atomic(folder / BUILT, done.stdout)
+    done = run(job, sandbox, b"", LIMITS)
+    if done.code != 0 or not done.out.startswith(b"\x7fELF"):
+        told = [line.strip() for line in done.words.splitlines() if "error:" in line]
+        words = " | ".join(told)[:400] or last_words(done.words)
+        raise WorkerFailedError(f"{SOURCE} does not compile: {words}", "Mend the source, or leave the overlay out.")
+    write_atomic(folder / BUILT, done.out)

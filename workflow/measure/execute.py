@@ -33,7 +33,7 @@ class Isolator(Protocol):
     def __call__(
         self, settings: Settings, overlay: Overlay, prompts: Sequence[Prompt], load: Workload, folder: Path
     ) -> float | None:
-        """Write the record into the folder and return the speed-up it states. Raises InfrastructureError when that fails."""
+        """Write the record into the folder and return the speed-up it states. Raises WorkerFailedError when that fails."""
         ...
 
 
@@ -44,7 +44,7 @@ class Profiler(Protocol):
     """Profiles a model as it is served. The real one is ``workflow.profiling.profile``."""
 
     def __call__(self, settings: Settings, prompts: Sequence[Prompt], load: Workload, folder: Path) -> Table:
-        """Write trace and tables into the folder and return the table. Raises InfrastructureError when that fails."""
+        """Write trace and tables into the folder and return the table. Raises WorkerFailedError when that fails."""
         ...
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from workflow.canonical import pretty, write_atomic
-from workflow.errors import InfrastructureError
+from workflow.errors import WorkerFailedError
+from workflow.jobs import Limits, last_words, run
 from workflow.profiling.table import Row, Table, table
 from workflow.sandbox import Job, Sandbox
 from workflow.serving import Engine
@@ -22,6 +23,28 @@ SCHEMA = "countersign.profile/1"  # 1: first form
 WORKER = Path(__file__).resolve().parent / "worker.py"
 TRACE, TABLE, SETTINGS, LOG = "served.trace.json.gz", "profile_topN.json", "server_info.json", "worker.log"
 TOP = 20
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of a packed trace; the load is as many prompts as it has clients, a megabyte or two."""
+
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Passes = Annotated[list[Seconds], msgspec.Meta(max_length=1_000_000)]
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Seconds without the profiler: of every forward pass by phase, and of the whole."""
+
+    prefill: Passes
+    decode: Passes
+    whole: Seconds
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the worker says of itself."""
+
+    latency: Latency
+    versions: dict[str, str]
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +64,7 @@ class ProfileSpec:
 def profile(spec: ProfileSpec, sandbox: Sandbox, folder: Path) -> Table:
     """Profile once, write trace, table and settings into ``folder``, and return the table.
 
-    Raises InfrastructureError when the worker fails, hangs or writes no trace; what it printed is in worker.log.
+    Raises WorkerFailedError when the worker fails, hangs or writes no trace; what it printed is in worker.log.
     """
     put = install(spec.overlays, sandboxed=sandbox.kind == "bubblewrap")
     env = {**spec.engine.environment(spec.env), **put.env}
@@ -57,8 +80,8 @@ def profile(spec: ProfileSpec, sandbox: Sandbox, folder: Path) -> Table:
     return write_profile(folder, trace, told, spec.flags)
 
 
-def write_profile(folder: Path, trace: bytes, told: Mapping[str, Any], flags: Mapping[str, Any]) -> Table:
-    """Trace, tables and settings as files of a profile; the table. Raises InfrastructureError on what is no trace."""
+def write_profile(folder: Path, trace: bytes, told: Told, flags: Mapping[str, Any]) -> Table:
+    """Trace, tables and settings as files of a profile; the table. Raises WorkerFailedError on what is no trace."""
     found = table(trace)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / TRACE, trace)
@@ -67,32 +90,22 @@ def write_profile(folder: Path, trace: bytes, told: Mapping[str, Any], flags: Ma
     return found
 
 
-def _run(job: Job, sandbox: Sandbox, given: bytes, folder: Path, timeout_s: float) -> tuple[dict[str, Any], bytes]:
-    """The worker's word and its trace."""
+def _run(job: Job, sandbox: Sandbox, given: bytes, folder: Path, timeout_s: float) -> tuple[Told, bytes]:
+    """The worker's word and its trace; what it printed is kept in worker.log."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / LOG
-    hint = f"Read {log}; a model that is served but not profiled can go without: set `profile: false`."
-    with tempfile.TemporaryDirectory(prefix="countersign-") as private, log.open("wb") as errors:
-        try:
-            done = subprocess.run(
-                sandbox.command(job), input=given, stdout=subprocess.PIPE, stderr=errors, check=False, timeout=timeout_s,
-                env=sandbox.environment(job, Path(private)),
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise InfrastructureError(f"the profile did not end within {timeout_s:g} s", hint) from error
-    line, _, trace = done.stdout.partition(b"\n")
-    if done.returncode != 0 or not trace:
-        raise InfrastructureError(f"the profile's process ended with {done.returncode} and {len(trace)} bytes of trace", hint)
+    done = run(job, sandbox, given, Limits(timeout_s, MOST_BYTES))
+    (folder / LOG).write_text(done.words, encoding="utf-8")
+    line, _, trace = done.out.partition(b"\n")
+    if done.code != 0 or not trace:
+        raise WorkerFailedError(f"the profile ended with {done.code} and {len(trace)} bytes of trace: {last_words(done.words)}")
     try:
-        told: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        raise InfrastructureError(f"the profile's process wrote no record ({error})", hint) from error
-    return told, trace
+        return msgspec.json.decode(line, type=Told), trace
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WorkerFailedError(f"the profile's process wrote no record ({error})") from error
 
 
-def _as_file(found: Table, told: Mapping[str, Any]) -> dict[str, Any]:
+def _as_file(found: Table, told: Told) -> dict[str, Any]:
     """profile_topN.json: times in us, shares of the time in operations; latencies in ms, without the profiler."""
-    latency = told["latency"]
     return {
         "schema": SCHEMA,
         "total_us": found.total_us,
@@ -100,12 +113,12 @@ def _as_file(found: Table, told: Mapping[str, Any]) -> dict[str, Any]:
         "modules": [_row(row) for row in found.modules],
         "steps": found.steps,
         "unprofiled_ms": {
-            "prefill": [1000 * value for value in latency["prefill"]],
-            "decode": [1000 * value for value in latency["decode"]],
-            "whole": 1000 * latency["whole"],
+            "prefill": [1000 * value for value in told.latency.prefill],
+            "decode": [1000 * value for value in told.latency.decode],
+            "whole": 1000 * told.latency.whole,
         },
-        "versions": told["versions"],
-        "threads": told["threads"],
+        "versions": told.versions,
+        "threads": told.threads,
     }
 
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from workflow.errors import InfrastructureError
+import msgspec
+
+from workflow.errors import WorkerFailedError
 
 MODULE = "module:"
 """Prefix of the annotation around every module's forward."""
 OUTSIDE = "(outside of the model)"
+MOST_BYTES = 512 * 1024 * 1024
+"""Bytes of an unpacked trace."""
+AGAIN = "Take the profile again; what its process printed is in worker.log beside the trace."
+NAME_CHARS = 400
+"""Letters kept of a name and of a list of shapes."""
+KERNEL = "kernel"
+
+
+class _Categories(NamedTuple):
+    """Under which categories a trace has the annotations and the operations of one side."""
+
+    annotation: str
+    ops: tuple[str, ...]
+
+
+ON_HOST = _Categories("user_annotation", ("cpu_op",))
+ON_DEVICE = _Categories("gpu_user_annotation", (KERNEL, "gpu_memcpy", "gpu_memset"))
+"""The profiler repeats every annotation on the device's streams, around the kernels that were launched inside it."""
 SHOWN = 3
 """Shapes and modules of an operation that a table names, most time first."""
 
@@ -105,8 +123,6 @@ class _Sums:
             name = event.name.removeprefix(MODULE)
             self.modules[name].calls += 1
             modules = (*modules, name)
-        elif (kind := event.name.partition("[")[0]) in self.steps:
-            self.steps[kind] += 1
         stack.append(_Open(event, modules, length))
 
     def end(self, done: _Open) -> None:
@@ -118,17 +134,22 @@ class _Sums:
 
 
 def table(trace: bytes) -> Table:
-    """The tables of a Chrome trace (gzipped or plain). Raises InfrastructureError when it is none or holds no operation."""
-    lanes: dict[tuple[Any, Any], list[_Event]] = defaultdict(list)
-    for item in _events(trace):
-        if (event := _event(item)) is not None:
-            lanes[item.get("pid"), item.get("tid")].append(event)
-    sums = _Sums()
+    """The tables of a Chrome trace (gzipped or plain): of the device's time where there is one, else of the CPU's.
+
+    Raises WorkerFailedError when it is none or holds no operation."""
+    lanes: dict[tuple[int | str | None, int | str | None], list[_Event]] = defaultdict(list)
+    sums, records = _Sums(), _events(trace)
+    annotation, ops = ON_DEVICE if any(item.cat == KERNEL for item in records) else ON_HOST
+    for item in records:
+        if item.cat in (annotation, *ops) and (event := _event(item, op=item.cat in ops)) is not None:
+            lanes[item.pid, item.tid].append(event)
+        if item.cat == ON_HOST.annotation and item.ph == "X" and (kind := item.name.partition("[")[0]) in sums.steps:
+            sums.steps[kind] += 1
     for lane in lanes.values():
         _lane(sorted(lane, key=lambda event: (event.start, -event.end)), sums)
     total = sum(item.us for item in sums.ops.values())
     if total <= 0:
-        raise InfrastructureError("the trace holds no operation", "Run the profile again; see profile/*/worker.log.")
+        raise WorkerFailedError("the trace holds no operation", AGAIN)
     return Table(total, _rows(sums.ops, total), _rows(sums.modules, total), sums.steps)
 
 
@@ -148,20 +169,52 @@ def _rows(sums: dict[str, _Sum], total: float) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.us, row.name)))
 
 
-def _events(trace: bytes) -> Iterable[dict[str, Any]]:
+class _Args(msgspec.Struct):
+    dims: msgspec.Raw = msgspec.field(name="Input Dims", default_factory=lambda: msgspec.Raw(b"[]"))
+
+
+class _Record(msgspec.Struct):
+    """One event as written; times in microseconds."""
+
+    ph: str = ""
+    cat: str = ""
+    name: str = ""
+    ts: float | None = None
+    dur: float | None = None
+    pid: int | str | None = None
+    tid: int | str | None = None
+    args: _Args | None = None
+
+
+class _Trace(msgspec.Struct):
+    traceEvents: list[_Record]
+
+
+def _events(trace: bytes) -> list[_Record]:
     try:
-        text = gzip.decompress(trace) if trace.startswith(b"\x1f\x8b") else trace
-        found: list[dict[str, Any]] = json.loads(text)["traceEvents"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise InfrastructureError(f"not a whole torch trace: {error}", "Run the profile again.") from error
+        return msgspec.json.decode(_unpacked(trace), type=_Trace).traceEvents
+    except (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WorkerFailedError(f"not a whole torch trace: {str(error)[:200]}", AGAIN) from error
+
+
+def _unpacked(trace: bytes) -> bytes:
+    """The bytes of a trace, unpacked where it is packed. Raises WorkerFailedError on one that unpacks to too much."""
+    if not trace.startswith(b"\x1f\x8b"):
+        return trace
+    stream = zlib.decompressobj(31)
+    found = stream.decompress(trace, MOST_BYTES)
+    if not stream.eof and len(found) >= MOST_BYTES:
+        raise WorkerFailedError(f"the trace unpacks to more than {MOST_BYTES} bytes", AGAIN)
+    if not stream.eof:
+        raise WorkerFailedError("the trace is cut off", AGAIN)
     return found
 
 
-def _event(item: dict[str, Any]) -> _Event | None:
-    """A complete operation or annotation; None for marks, flows and metadata."""
-    kind, name = item.get("cat"), str(item.get("name", ""))
-    if item.get("ph") != "X" or "dur" not in item or kind not in ("cpu_op", "user_annotation"):
+def _event(item: _Record, *, op: bool) -> _Event | None:
+    """A complete operation or annotation; None for one without its times. Raises WorkerFailedError on times that cannot be."""
+    if item.ph != "X" or item.ts is None or item.dur is None:
         return None
-    start = float(item["ts"])
-    shapes = json.dumps(item.get("args", {}).get("Input Dims", [])) if kind == "cpu_op" else ""
-    return _Event(start, start + float(item["dur"]), name, kind == "cpu_op", shapes)
+    if item.dur < 0:
+        raise WorkerFailedError(f"an event of {item.dur:g} us in the trace: {item.name[:80]!r}", AGAIN)
+    shapes = bytes(item.args.dims).decode() if op and item.args is not None else ""
+    return _Event(item.ts, item.ts + item.dur, item.name[:NAME_CHARS], op, shapes[:NAME_CHARS])

@@ -53,7 +53,7 @@ class Served:
         flags = asked["flags"]
         tokenizer: Any = AutoTokenizer.from_pretrained(asked["model"])
         self.model: Any = AutoModelForCausalLM.from_pretrained(
-            asked["model"], dtype=flags.get("dtype") or "auto", attn_implementation=flags.get("attn_implementation") or "sdpa"
+            asked["model"], dtype=flags.get("dtype") or "float32", attn_implementation=flags.get("attn_implementation") or "sdpa"
         )
         self.model.eval()
         self.prompts = [

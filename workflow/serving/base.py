@@ -15,7 +15,8 @@ from typing import Any, Literal
 from workflow.errors import ConfigError
 
 Scalar = str | int | float | bool | None
-Source = Literal["cmdline", "log", "default", "disk"]
+Source = Literal["cmdline", "log", "default", "disk", "server", "unknown"]
+"""``server``: its own word over HTTP; ``unknown``: it cannot be known, and so the value says."""
 
 FORBIDDEN_ENV_HINT = "Loader, interpreter and thread settings (LD_*, PYTHON*, OMP_*, MKL_*) are never a lever."
 
@@ -55,6 +56,8 @@ class Engine(ABC):
     """One serving engine. Methods neither start anything nor touch the network."""
 
     name: str
+    starts: bool = True
+    """False: its servers are up already, and are visited."""
     levers: tuple[Lever, ...]
     env_allowed: frozenset[str]
     flag_values: Mapping[str, tuple[type, ...]]
@@ -89,6 +92,11 @@ class Engine(ABC):
     @abstractmethod
     def effective(self, view: ServerView) -> Effective:
         """Settings in force, from the live process and the log, never from what was asked for."""
+
+    def dispatch(self, flags: Mapping[str, Scalar]) -> str | None:
+        """How a live server launches its operations: ``eager``, ``compiled``, ``graph_replay``; None: not known."""
+        del flags
+        return None
 
     @abstractmethod
     def fatal(self, line: str) -> str | None:

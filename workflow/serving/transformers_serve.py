@@ -143,6 +143,10 @@ class TransformersServe(Engine):
             sources["continuous_batching"] = "log"
         return Effective(values, sources)
 
+    def dispatch(self, flags: Mapping[str, Scalar]) -> str | None:
+        """See ``Engine.dispatch``: on the CPU everything is eager but what ``compile`` compiles."""
+        return "compiled" if flags.get("compile") else "eager"
+
     def fatal(self, line: str) -> str | None:
         """See ``Engine.fatal``."""
         return next((word for pattern, word in _FATAL if pattern.search(line)), None)
