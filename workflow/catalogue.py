@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workflow.errors import ConfigError
+from workflow.errors import ConfigError, WorkerFailedError
 from workflow.harness import SOURCE, build, compiler
 from workflow.serving import Engine, overlay
 from workflow.serving.overlay import Overlay
@@ -34,26 +34,45 @@ def overlays_to_try(config: CampaignConfig, engine: Engine) -> Sequence[Overlay]
     return [item for item in found if not (item.folder / SOURCE).is_file() or compiler() is not None]
 
 
+def overlays_on_offer(ctx: Context) -> list[Overlay]:
+    """The overlays of this campaign whose target is not rebound by one in force."""
+    taken = {item.target for item in ctx.in_force.overlays}
+    return [item for item in overlays_to_try(ctx.config, ctx.engine) if item.target not in taken]
+
+
 def routed(ctx: Context) -> list[dict[str, Any]]:
     """Operations of the newest route, largest share first: ``{op, share_pct, ceiling_pct, reason}``."""
     routes = ctx.ledger.of_kind("route")
     return [dict(item) for item in routes[-1].body["routed"]] if routes else []
 
 
-def put_into_run(ctx: Context, name: str, chosen: Overlay) -> dict[str, Any]:
-    """Copy an overlay into the run, built where it has to be: ``{dir, name, op, target, entry, sha256}``.
+class Put(NamedTuple):
+    """An overlay as a folder of the run."""
 
-    The folder appears whole or not at all. Raises ConfigError when it cannot be built.
+    told: dict[str, Any]
+    """``{dir, name, op, target, entry, sha256}``, as the ledger holds it."""
+    unbuilt: str | None
+    """Why its source could not be built; None when it was, or has none."""
+
+
+def put_into_run(ctx: Context, name: str, chosen: Overlay) -> Put:
+    """Copy an overlay into the run, built where it has to be.
+
+    The folder appears whole or not at all; one that an interrupted session left without a word in the ledger is made afresh.
     """
     place = ctx.run_dir / "config" / name / "overlay"
-    if not place.is_dir():
-        part = place.with_name(".overlay.partial")
-        shutil.rmtree(part, ignore_errors=True)
-        part.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(chosen.folder, part, ignore=shutil.ignore_patterns("__pycache__"))
-        if (part / SOURCE).is_file():
+    part = place.with_name(".overlay.partial")
+    for left in (part, place):
+        shutil.rmtree(left, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(chosen.folder, part, ignore=shutil.ignore_patterns("__pycache__"))
+    unbuilt = None
+    if (part / SOURCE).is_file():
+        try:
             build(part, ctx.bench.sandbox)
-        part.rename(place)
+        except WorkerFailedError as failed:
+            unbuilt = str(failed)
+    part.rename(place)
     made = overlay.read(place)
     told = {"dir": place.relative_to(ctx.run_dir).as_posix(), "name": made.name, "op": made.op, "target": made.target}
-    return {**told, "entry": made.entry, "sha256": made.sha256}
+    return Put({**told, "entry": made.entry, "sha256": made.sha256}, unbuilt)

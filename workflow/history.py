@@ -34,6 +34,8 @@ class Tried:
     env: dict[str, str]
     overlay: dict[str, Any] | None
     """``{dir, name, op, target, entry, sha256}`` of an overlay; None for a lever."""
+    unbuilt: str | None
+    """Why the overlay's source could not be built."""
     digest: str
     why: str
     decided: Decided
@@ -127,6 +129,7 @@ def _tried(
         flags=dict(body["flags"]),
         env=dict(body["env"]),
         overlay=dict(body["overlay"]) if body.get("overlay") else None,
+        unbuilt=str(body["unbuilt"]) if body.get("unbuilt") else None,
         digest=str(body["digest"]),
         why=str(body["why"]),
         decided=decided,

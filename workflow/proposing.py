@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agents import CampaignView, Proposal, config_tuner, kernel_integrator
 from workflow.budget import holds_another
-from workflow.catalogue import overlays_to_try, put_into_run
+from workflow.catalogue import Put, overlays_on_offer, put_into_run
 from workflow.context import Context, change_digest, check_change
 from workflow.errors import ConfigError, EvidenceError
 from workflow.history import Tried, parse_name, short_name, tried, write_claim
@@ -38,9 +38,10 @@ def next_proposal(ctx: Context, attempt: int, spent_s: float) -> Answer:
         pending = next((item for item in story if item.decided == "open"), None)
         if pending is not None:
             before = _refuted(story, pending.digest)
-            if before is None:
+            if before is None and pending.unbuilt is None:
                 return Answer(pending.short_name, "")
-            drop(ctx, pending.short_name, f"the same change was refuted as {before}", refuted=True)
+            reason = pending.unbuilt or f"the same change was refuted as {before}"
+            drop(ctx, pending.short_name, reason, refuted=before is not None)
             attempt = 1
             continue
         direction = max((item.direction for item in story), default=0) + (attempt == 1)
@@ -99,8 +100,9 @@ def _check(ctx: Context, proposal: Proposal, story: list[Tried]) -> None:
 
 def _check_overlay(ctx: Context, proposal: Proposal) -> None:
     """Raise ConfigError unless the proposal is exactly one overlay of this campaign's catalogue."""
-    if proposal.overlay not in {item.name for item in overlays_to_try(ctx.config, ctx.engine)}:
-        raise ConfigError(f"overlay {proposal.overlay!r} is not one of this campaign's overlays", "Propose one of the catalogue.")
+    if proposal.overlay not in {item.name for item in overlays_on_offer(ctx)}:
+        what = f"overlay {proposal.overlay!r} is not one of this campaign's overlays, or another one of its target is in force"
+        raise ConfigError(what, "Propose one that is on offer.")
     if proposal.lever != proposal.overlay or proposal.flags or proposal.env:
         raise ConfigError(f"overlay {proposal.overlay!r} comes with settings", "Propose the overlay alone: one change at a time.")
 
@@ -111,8 +113,8 @@ def _refuted(story: list[Tried], mark: str) -> str | None:
 
 
 def _freeze(ctx: Context, name: str, proposal: Proposal) -> None:
-    told = _overlay(ctx, name, proposal)
-    mark = change_digest(proposal.flags, proposal.env, told["sha256"] if told else None)
+    put = _overlay(ctx, name, proposal)
+    mark = change_digest(proposal.flags, proposal.env, put.told["sha256"] if put else None)
     write_claim(ctx.run_dir, name, {**proposal.model_dump(mode="json"), "digest": mark})
     body = {
         "short_name": name,
@@ -121,17 +123,18 @@ def _freeze(ctx: Context, name: str, proposal: Proposal) -> None:
         "env": proposal.env,
         "digest": mark,
         "why": proposal.why,
-        **({"overlay": told} if told else {}),
+        **({"overlay": put.told} if put else {}),
+        **({"unbuilt": put.unbuilt} if put and put.unbuilt else {}),
     }
     ctx.ledger.append("proposal", f"proposal/{name}", body)
     ctx.sink.say(f"{name}: {proposal.why}")
 
 
-def _overlay(ctx: Context, name: str, proposal: Proposal) -> dict[str, Any] | None:
+def _overlay(ctx: Context, name: str, proposal: Proposal) -> Put | None:
     """The overlay of a proposal as a folder of the run; None for a lever."""
     if proposal.overlay is None:
         return None
-    chosen = next(item for item in overlays_to_try(ctx.config, ctx.engine) if item.name == proposal.overlay)
+    chosen = next(item for item in overlays_on_offer(ctx) if item.name == proposal.overlay)
     return put_into_run(ctx, name, chosen)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from agents import BaselineView, CampaignView, Feedback, LeverView, OpView, OverlayView
-from workflow.catalogue import overlays_to_try, routed
+from workflow.catalogue import overlays_on_offer, routed
 from workflow.context import Context, levers_to_try
 from workflow.history import UNAUDITED, Tried
 
@@ -22,7 +22,7 @@ def campaign_view(ctx: Context, story: list[Tried], attempt: int) -> CampaignVie
     banked = [item.lever for item in story if item.decided == "banked"]
     history = [_feedback(item, item.decided) for item in story if item.decided != "open"]
     ops = [OpView.model_validate(item) for item in routed(ctx)]
-    overlays = [OverlayView(name=item.name, op=item.op, summary=item.summary) for item in overlays_to_try(ctx.config, ctx.engine)]
+    overlays = [OverlayView(name=item.name, op=item.op, summary=item.summary) for item in overlays_on_offer(ctx)]
     return CampaignView(levers=levers, ops=ops, overlays=overlays, banked=banked, history=history, attempt=attempt)
 
 

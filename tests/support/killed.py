@@ -2,7 +2,9 @@
 
 WHERE is ``append:N:before|after`` (the N-th new ledger line), ``rename:N`` (sealed and ledgered, not yet renamed),
 ``launch:N:before|after``, ``node:NAME:before|after`` (inside the graph's node, its checkpoint not yet written),
-``write:NAME`` (an atomic write of that file, temporary file there, not yet renamed) or ``never``.
+``write:NAME`` (an atomic write of that file, temporary file there, not yet renamed), ``moment:N`` (the N-th of all these) or
+``never``. With ``--audit`` an auditor judges; with ``--whole`` the campaign profiles, routes and tries overlays, too; a
+campaign that is there already is resumed.
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.support.campaigns import services, small_config
-from tests.support.simulated import World
-from workflow.campaign import run
+from tests.support.simulated import FakeClock, SimulatedDriver, World
+from workflow.audit_nodes import AuditNodes
+from workflow.campaign import FILE, resume, run
+from workflow.config import CampaignConfig, MeasureConfig
 from workflow.ledger import Ledger
 from workflow.measure import seal
 from workflow.nodes import Nodes
@@ -63,10 +68,53 @@ def arm(where: str) -> World:
         around(Nodes, name, when, lambda *_: True)
     elif what == "write":
         around(Path, "replace", "before", lambda path, _: path.name == f".{name}.tmp")
+    elif what == "moment":
+        every_moment(nth)
     elif what == "launch":
         return World(kill_before=int(name)) if when == "before" else World(kill_after=int(name))
     return World()
 
 
+def every_moment(wanted: Callable[..., bool]) -> None:
+    """Before and after every node, ledger line and rename, and before every launch."""
+    nodes = [name for name, item in vars(Nodes).items() if callable(item) and not name.startswith("_")]
+    auditors = [name for name, item in vars(AuditNodes).items() if callable(item) and not name.startswith("_")]
+    for owner, names in ((Nodes, nodes), (AuditNodes, auditors), (Ledger, ["append"]), (Path, ["replace", "rename"])):
+        for name in names:
+            for when in ("before", "after"):
+                around(owner, name, when, wanted)
+    around(SimulatedDriver, "observe", "before", wanted)
+
+
+def whole_config() -> CampaignConfig:
+    """Everything a campaign has: auditor, profiles, a lever, an overlay with its benchmark and third leg, a bundle of two."""
+    return small_config(
+        use_auditor=True, profile=True, levers=("continuous-batching",), overlays=("packed_swiglu",), max_overlays=1,
+        measure=MeasureConfig(aa_launches=3, launches=3, repeats=2, final_launches=2, min_repeat_s=0.5), auditor_max_fix=0,
+        auditor_max_remeasure=0,
+    )  # fmt: skip
+
+
+def whole_world() -> World:
+    """A quiet machine on which both changes are gains."""
+    return World(
+        launch_noise=0.002,
+        profile={"Qwen2MLP": 500.0, "Qwen2RMSNorm": 300.0, "Qwen2Attention": 200.0},
+        speed={"continuous_batching=True": 3.5, "overlay:packed_swiglu": 1.3},
+    )
+
+
+def main() -> None:
+    """Arm, then begin or resume."""
+    out, config = Path(sys.argv[1]), small_config(use_auditor="--audit" in sys.argv)
+    world = arm(sys.argv[2])
+    if "--whole" in sys.argv:
+        config, world = whole_config(), whole_world()
+    if (out / "sim" / FILE).exists():
+        resume(out / "sim", services(world, clock=FakeClock(time.time() + 1_000_000_000)))
+    else:
+        run(config, services(world), out)
+
+
 if __name__ == "__main__":
-    run(small_config(use_auditor="--audit" in sys.argv), services(arm(sys.argv[2])), Path(sys.argv[1]))
+    main()

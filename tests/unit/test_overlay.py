@@ -154,6 +154,7 @@ def test_the_catalogue_is_whole() -> None:
     assert [item.name for item in found] == [
         "fused_rms_norm",
         "lean_rope",
+        "native_decoder_layer",
         "native_rms_norm",
         "packed_swiglu",
         "varlen_attention",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from tests.support.simulated import World
 from workflow.campaign import Outcome, resume, run
 from workflow.config import MeasureConfig
 from workflow.errors import ConfigError, EvidenceError
+from workflow.events import Tail, told
+from workflow.harness import compiler
 from workflow.ledger import Ledger
+from workflow.serving.transformers_serve import TransformersServe
 
 MODULES = {"Qwen2MLP": 500.0, "Qwen2RMSNorm": 300.0, "Qwen2Attention": 200.0}
 SPEED = {"continuous_batching=True": 3.5, "overlay:fused_rms_norm": 1.25, "overlay:packed_swiglu": 1.3}
@@ -135,3 +139,70 @@ def test_overlays_that_are_not_there_are_refused_before_anything_starts(
     with pytest.raises(ConfigError, match=says):
         campaign(tmp_path, **changes)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_overlays_of_one_target_are_not_both_put_in_force(tmp_path: Path) -> None:
+    """The one that was banked holds the place; what would rebind it again is not on offer."""
+    speed = {**SPEED, "overlay:native_rms_norm": 1.2}
+    done = campaign(
+        tmp_path, world=World(profile=MODULES, speed=speed), overlays=("fused_rms_norm", "native_rms_norm"), max_overlays=2
+    )
+    assert done.banked == ("c01-continuous-batching", "c02-fused_rms_norm") and not done.dropped
+    last = ledger_of(done.run_dir).of_kind("route")[-1].body
+    assert not last["routed"] and "holds no overlay" in {item["op"]: item["reason"] for item in last["left"]}["Qwen2RMSNorm"]
+
+
+def broken_catalogue(place: Path) -> Path:
+    """The shipped catalogue with a kernel that no compiler takes."""
+    assert TransformersServe.overlays is not None
+    shutil.copytree(TransformersServe.overlays, place, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "native_rms_norm" / "kernel.cpp").write_text("int main( {\n")
+    return place
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C++ compiler with ninja here")
+def test_an_overlay_that_does_not_compile_is_dropped_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is measured of it, and the campaign goes on to the next."""
+    monkeypatch.setattr(TransformersServe, "overlays", broken_catalogue(tmp_path / "catalogue"))
+    sink = ListSink()
+    world = World(profile=MODULES, speed={**SPEED, "overlay:native_rms_norm": 1.2})
+    names = ("native_rms_norm", "fused_rms_norm")
+    done = campaign(tmp_path / "runs", sink, world, overlays=names, max_overlays=2)
+    assert done.banked == ("c01-continuous-batching", "c03-fused_rms_norm") and done.dropped == ("c02-native_rms_norm",)
+    dropped = ledger_of(done.run_dir).get("drop/c02-native_rms_norm")
+    assert dropped is not None and "kernel.cpp does not compile" in dropped.body["reason"] and not dropped.body["refuted"]
+    assert not (done.run_dir / "config/c02-native_rms_norm/cand").exists()
+    assert any("does not compile" in line for line in sink.said)
+
+
+def test_a_folder_without_a_word_in_the_ledger_is_made_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that was killed between folder and ledger leaves a folder that nobody vouches for."""
+    appended = Ledger.append
+
+    def killed(self: Ledger, kind: Any, key: str, body: dict[str, Any]) -> Any:
+        if key == "proposal/c02-packed_swiglu":
+            raise KeyboardInterrupt
+        return appended(self, kind, key, body)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            campaign(tmp_path, max_overlays=1)
+    code = tmp_path / "sim/config/c02-packed_swiglu/overlay/overlay.py"
+    shipped = code.read_text()
+    code.write_text("raise SystemExit\n")
+    (code.parent / "more.py").write_text("pass\n")
+    done = resume(tmp_path / "sim", services(World(profile=MODULES, speed=SPEED)))
+    assert "c02-packed_swiglu" in done.banked and code.read_text() == shipped and not (code.parent / "more.py").exists()
+
+
+def test_profiles_routes_and_benchmarks_are_told_in_words(tmp_path: Path) -> None:
+    """In the report's timeline and in ``campaign tail``."""
+    done = campaign(tmp_path, max_overlays=1)
+    report = json.loads((done.run_dir / "report.json").read_bytes())
+    words = [item["words"] for item in report["timeline"] if item["kind"] in ("profile", "route", "isolated")]
+    assert words[:2] == ["profile/round_1 profiled", "routed after profile/round_1: Qwen2MLP (50.0 %), Qwen2RMSNorm (30.0 %)"]
+    assert "c02-packed_swiglu by itself: 1.99x" in words
+    said = [told(event) or "" for event in Tail(done.run_dir).read() if event.kind in ("profile", "route", "isolated")]
+    assert said[:2] == ["profile/round_1: profiled", "route after profile/round_1: Qwen2MLP 50.0 %, Qwen2RMSNorm 30.0 %"]
+    assert "c02-packed_swiglu: by itself 1.99x" in said

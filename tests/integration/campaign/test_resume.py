@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.campaigns import services, small_config, tree
+from tests.support.killed import whole_config, whole_world
 from tests.support.simulated import FakeClock, SimulatedDriver, World
-from workflow.campaign import Outcome, resume, run
+from workflow.campaign import FILE, Outcome, resume, run
 from workflow.ledger import Ledger
 
 LATER = 1_800_500_000.0
@@ -80,6 +83,38 @@ def test_kill_9(tmp_path: Path, where: str, undisturbed: Outcome) -> None:
         assert keys(done.run_dir) == keys(undisturbed.run_dir)
         return
     resumed_alike(tmp_path, undisturbed)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """A campaign with everything in it, as it ends when nobody kills it."""
+    done = run(whole_config(), services(whole_world()), tmp_path_factory.mktemp("whole"))
+    assert done.banked == ("c01-continuous-batching", "c02-packed_swiglu") and len(done.verdicts) == 8
+    return done
+
+
+def test_kill_9_at_three_random_moments(tmp_path: Path, whole: Outcome) -> None:
+    """One session after the other is killed, each at a moment of its own; profiles, legs and verdicts end alike."""
+    seed = random.SystemRandom().getrandbits(32)
+    drawn = random.Random(seed)
+    killed = 0
+    for among in (250, 150, 100):  # of some 350 moments; a late first death leaves the others fewer
+        where = f"moment:{drawn.randrange(among)}"
+        command = [sys.executable, "-m", "tests.support.killed", str(tmp_path), where, "--whole"]
+        killed += subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
+    assert killed, f"seed {seed}"
+    before = seals(tmp_path / "sim")
+    drivers: list[SimulatedDriver] = []
+    clock = FakeClock(time.time() + 2_000_000_000)
+    if (tmp_path / "sim" / FILE).exists():
+        done = resume(tmp_path / "sim", services(whole_world(), clock=clock, drivers=drivers))
+    else:
+        done = run(whole_config(), services(whole_world(), clock=clock, drivers=drivers), tmp_path)
+    assert keys(done.run_dir) == keys(whole.run_dir), f"seed {seed}"
+    assert set(tree(done.run_dir)) == set(tree(whole.run_dir)), f"seed {seed}"
+    assert done.verdicts == whole.verdicts and done.banked == whole.banked, f"seed {seed}"
+    assert {key: seals(done.run_dir)[key] for key in before} == before, f"seed {seed}: a sealed launch was replaced"
+    assert len({*drivers[0].launched}) == len(drivers[0].launched), f"seed {seed}"
 
 
 class Death(BaseException):
