@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ SCHEMA = 1  # 1: first form
 
 Scalar = str | int | float | bool | None
 MAX_BYTES = 256 * 1024
+_URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,255}")
 
 
 class _Frozen(BaseModel):
@@ -66,8 +68,12 @@ class CampaignConfig(_Frozen):
 
     schema_version: Literal[1] = 1
     """Version of this format."""
-    engine: Literal["transformers"] = "transformers"
-    """Serving engine; ``transformers`` is ``transformers serve``, the embedded one."""
+    engine: Literal["transformers", "openai"] = "transformers"
+    """Serving engine; ``transformers`` is ``transformers serve``, the embedded one; ``openai`` visits a server that is up."""
+    server: str | None = None
+    """Base URL of that server (``http://127.0.0.1:8000``), for ``engine: openai`` only."""
+    served_model: str | None = None
+    """Name under which that server knows its model; null: the first that it offers."""
     model: str = "tiny"
     """``tiny`` (the model that ships with Countersign) or the absolute path of a model directory."""
     port: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -103,6 +109,16 @@ class CampaignConfig(_Frozen):
     wall_minutes: Annotated[float, Field(gt=0, le=100_000)] = 120.0
     """Minutes of work, all sessions together: no new change is measured that they would not hold with the final comparison
     still to come; the report is then partial and says so."""
+
+    @model_validator(mode="after")
+    def _server_fits_engine(self) -> CampaignConfig:
+        if (self.engine == "openai") != (self.server is not None):
+            raise ValueError("server: a base URL belongs to engine openai, and engine openai needs one")
+        if self.server is not None and not _URL.fullmatch(self.server):
+            raise ValueError(f"server {self.server!r}: not a base URL such as http://127.0.0.1:8000")
+        if self.served_model is not None and self.server is None:
+            raise ValueError("served_model: only with server")
+        return self
 
     @property
     def alpha_per_look(self) -> float:

@@ -26,11 +26,20 @@ def check(ev: Evidence) -> list[Finding]:
     kinds = {launch.server.sandbox.kind for leg in ev.legs.values() for launch in leg.launches if launch.server}
     if found and any(item.status != "flag" for item in found):
         return found
+    if any(launch.server.attached for leg in ev.legs.values() for launch in leg.launches if launch.server):
+        return [_visits(), *found]
     counts = ", ".join(f"{len(leg.launches)} {role}" for role, leg in sorted(ev.legs.items()))
     words = f"{counts} launches, in the planned order, one at a time, nothing left running"
     if "none" in kinds:
         words += f" ({MARKED}: a server could have seen the plan)"
     return [Finding(gate=GATE, status="ok", ids=["M05", "M06", "M21"], reason=words, sql=["lives_overlap"]), *found]
+
+
+def _visits() -> Finding:
+    """A server that was up before and stays up: its launches are visits."""
+    reason = "somebody else's server was visited, not started: how far apart fresh starts of it lie was not measured"
+    step = "Have each launch start a server of its own, by an engine adapter or by hand (`countersign init-pair`)."
+    return Finding(gate=GATE, status="flag", situation="flagged", ids=["M03", "M21"], reason=reason, next_step=step)
 
 
 def _fail(ids: list[str], reason: str, step: str, evidence: list[Source]) -> Finding:
@@ -54,7 +63,7 @@ def _survivors(ev: Evidence) -> list[Finding]:
                     f"See that {left.command!r} ends with its server, then measure again: it can serve or burden the next launch."
                 )
                 found.append(_fail(["M22"], reason, step, [source]))
-            if not launch.server.stop.port_closed:
+            if not launch.server.stop.port_closed and not launch.server.attached:
                 reason = f"{launch.id}: the port was still open after the server's stop ({source.file})"
                 found.append(_fail(["M22"], reason, "Find what holds the port, end it, measure again.", [source]))
     return found

@@ -80,6 +80,8 @@ class Server(Struct, frozen=True):
     argv: list[str] = []
     env: dict[str, str] = {}
     versions: dict[str, str] = {}
+    attached: bool = False
+    """Somebody else's server, visited while it was up."""
     overlays: list[Installed] | None = None
     """None for a server of a stopwatch that knew no overlays."""
 

@@ -15,6 +15,8 @@ OPEN = ("null", '"auto"', '"None"', '""')
 STATE = "internal_states["
 DEFAULT = '"default"'
 """Of a setting that a server's list of non-default arguments leaves out."""
+UNKNOWN = "unknown"
+"""Source of a setting that the stopwatch could not know; its value says the same."""
 
 
 class Setting(NamedTuple):
@@ -137,7 +139,9 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
     keys = policy.keys
     found: dict[str, list[Setting]] = {}
     if launch.server is not None:
-        for key, value in _flat(json.dumps(dict(launch.server.effective)), keys).items():
+        origins = launch.server.effective_source
+        known = {key: value for key, value in launch.server.effective.items() if origins.get(key) != UNKNOWN}
+        for key, value in _flat(json.dumps(known), keys).items():
             place = launch.source("server.json", launch.config_lines.get(key))
             found[key] = [Setting(value, place.file, place.line)]
         for key, text in _beside(launch.server, keys).items():

@@ -21,6 +21,7 @@ from workflow.startup import check_packages, require
 
 if TYPE_CHECKING:
     from workflow.campaign import Outcome, Services
+    from workflow.config import CampaignConfig
 
 
 def init_campaign(file: Path) -> int:
@@ -62,7 +63,7 @@ def run_campaign(
         if as_json:
             click.echo(to_json(plan.as_dict()))
         return 0
-    require("engine")
+    _engine_there(config)
     name = campaign_id if campaign_id is not None else new_id()
     with _services(plan.at_most, plan.seconds_per_launch, out / name) as services:
         services.sink.say(f"run directory: {out / name}")
@@ -84,7 +85,7 @@ def resume_campaign(run_dir: Path, *, as_json: bool) -> int:
         before = status(run_dir)
     if config.use_auditor:
         _auditor_there()
-    require("engine")
+    _engine_there(config)
     plan = announcement(config)
     with _services(plan.at_most, plan.seconds_per_launch, run_dir) as services:
         for name, verdict in before.verdicts.items():
@@ -143,6 +144,12 @@ def embedded() -> Path:
     return Path(__file__).resolve().parent.parent / "campaigns" / "embedded.yaml"
 
 
+def _engine_there(config: CampaignConfig) -> None:
+    """A server that is visited needs no engine here."""
+    if config.server is None:
+        require("engine")
+
+
 def _auditor_there() -> None:
     check_packages(audit=True)
     require("audit")
@@ -157,7 +164,7 @@ def new_id() -> str:
 def _services(launches: int, seconds: float, run_dir: Path) -> Iterator[Services]:
     """The real services, and a tidy end of the terminal however the campaign ends."""
     from workflow.campaign import Services
-    from workflow.measure.runner import build_bench
+    from workflow.measure.building import build_bench
     from workflow.progress import make_sink
     from workflow.timeleft import TimeLeft
 

@@ -101,6 +101,11 @@ class ServerProcess:
             ) from error
 
     @property
+    def url(self) -> str:
+        """Where it is to listen."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._child.poll()

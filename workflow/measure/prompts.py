@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflow.errors import ConfigError, InstallError
-from workflow.measure.types import Prompt
+from workflow.measure.types import Prompt, RequestRecord
 from workflow.serving.tiny.corpus import stream
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class TokenCounter:
     def cut(self, text: str, count: int) -> str:
         """The text of the first ``count`` tokens."""
         return str(self._core.decode(self.text(text)[:count], skip_special_tokens=False))
+
+    def count(self, record: RequestRecord) -> None:
+        """Set the tokens of one request's prompt and answer."""
+        record.tokens_in, record.tokens_out = self.chat(record.prompt.text), len(self.text(record.answer or ""))
 
     def chat(self, prompt: str) -> int:
         """Tokens of a one-message chat with its markup."""

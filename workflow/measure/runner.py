@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import http.client
 import platform
-import secrets
 import shutil
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow.canonical import digest, file_digest
-from workflow.config import CampaignConfig
-from workflow.errors import ConfigError, InfrastructureError, ServerFailedError
-from workflow.harness import Isolated
-from workflow.harness import measure as isolate
+from workflow.errors import InfrastructureError, ServerFailedError
+from workflow.measure.attached import AttachedServer, UsageCounter, answers
 from workflow.measure.client import Load, drive
-from workflow.measure.execute import QUIET_CORES, Bench
+from workflow.measure.execute import QUIET_CORES
 from workflow.measure.host import HostSampler
 from workflow.measure.processes import ServerProcess, adopt_orphans, free_port, tail
-from workflow.measure.prompts import TinyPrompts, TokenCounter
-from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord, Settings, Workload
-from workflow.profiling import ProfileSpec, Table, profile
-from workflow.sandbox import Job, Sandbox, detect
-from workflow.serving import Engine, ServerView, get_engine
-from workflow.serving.overlay import Overlay, install
-from workflow.serving.tiny import TINY_MODEL
+from workflow.measure.prompts import TokenCounter
+from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord
+from workflow.sandbox import Job, Sandbox
+from workflow.serving import Engine, ServerView
+from workflow.serving.overlay import install
 
 QUIET_WAIT_S = 15.0
 """Before a timed repeat the stopwatch waits for strangers to become quiet, but no longer than this."""
@@ -42,10 +38,15 @@ class Rig:
     engine: Engine
     model: Path
     sandbox: Sandbox
-    counter: TokenCounter
+    counter: TokenCounter | UsageCounter
     run_dir: Path
     port: int = 0
     start_timeout_s: float = 120.0
+    attach: str | None = None
+    """Base URL of a server that is up already; None: a server is started for every launch."""
+
+
+Server = ServerProcess | AttachedServer
 
 
 @dataclass(slots=True)
@@ -66,13 +67,13 @@ class ServerDriver:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self._version = rig.engine.version()
-        self._model_sha256 = model_digest(rig.model)
+        self._model_sha256 = model_digest(rig.model) if rig.attach is None else "unknown"
         adopt_orphans()
 
     def observe(self, spec: LaunchSpec, progress: Progress) -> Observation:
         """One launch from start to stop. See ``Driver.observe`` for the errors."""
         rig = self._rig
-        port = free_port(rig.port)
+        port = free_port(rig.port) if rig.attach is None else 0
         argv = rig.engine.argv(spec.settings.flags, rig.model, port)
         put = install(spec.settings.overlays, sandboxed=rig.sandbox.kind == "bubblewrap")
         env = {**rig.engine.environment(spec.settings.env), **put.env}
@@ -84,7 +85,12 @@ class ServerDriver:
         private = Path(tempfile.mkdtemp(prefix="countersign-")) if rig.sandbox.kind == "none" else Path("/nonexistent")
         try:
             with log_path.open("wb") as log:
-                server = ServerProcess(rig.sandbox.command(job), rig.sandbox.environment(job, private), log, port)
+                server: Server
+                if rig.attach is None:
+                    server = ServerProcess(rig.sandbox.command(job), rig.sandbox.environment(job, private), log, port)
+                else:
+                    server = AttachedServer(rig.attach)
+                    log.write(f"visited {rig.attach}; its own log is not at hand\n".encode())
                 host.start()
                 try:
                     failure = self._work(server, spec, seen, host, progress)
@@ -98,13 +104,13 @@ class ServerDriver:
             shutil.rmtree(private, ignore_errors=True)
 
     def _work(
-        self, server: ServerProcess, spec: LaunchSpec, seen: _Seen, host: HostSampler, progress: Progress
+        self, server: Server, spec: LaunchSpec, seen: _Seen, host: HostSampler, progress: Progress
     ) -> dict[str, str] | None:
         """Drive one server; returns what failed, or None."""
         log_path = self._rig.run_dir / ".state" / "server.log"
         try:
             seen.started_unix = server.started_unix
-            progress("starting the server", 0.02)
+            progress("starting the server" if self._rig.attach is None else "visiting the server", 0.02)
             self._await_ready(server, log_path)
             seen.ready_unix = time.time()
             progress("warming up", 0.4)
@@ -132,9 +138,9 @@ class ServerDriver:
             return {"phase": error.phase, "reason": error.reason, "detail": error.detail}
         return None
 
-    def _await_ready(self, server: ServerProcess, log_path: Path) -> None:
+    def _await_ready(self, server: Server, log_path: Path) -> None:
         deadline = time.monotonic() + self._rig.start_timeout_s
-        while not _healthy(server.port, self._rig.engine.health_path):
+        while not (answers(server.url) if self._rig.attach else _healthy(server.url + self._rig.engine.health_path)):
             server.require_alive("start", log_path)
             server.tree()
             if time.monotonic() > deadline:
@@ -145,7 +151,7 @@ class ServerDriver:
 
     def _drive(
         self,
-        server: ServerProcess,
+        server: Server,
         spec: LaunchSpec,
         prompts: Sequence[Prompt],
         tick: Callable[[int], None],
@@ -155,14 +161,12 @@ class ServerDriver:
         def body(prompt: Prompt) -> dict[str, Any]:
             return rig.engine.request_body(rig.model, prompt.text, load.output_len)
 
-        url = f"http://127.0.0.1:{server.port}{rig.engine.chat_path}"
-        repeat = drive(Load(url, body, load.concurrency, load.request_timeout_s), prompts, tick)
+        repeat = drive(Load(server.url + rig.engine.chat_path, body, load.concurrency, load.request_timeout_s), prompts, tick)
         for record in repeat.requests:
-            record.tokens_in = rig.counter.chat(record.prompt.text)
-            record.tokens_out = len(rig.counter.text(record.answer or ""))
+            rig.counter.count(record)
         return repeat
 
-    def _look(self, server: ServerProcess, seen: _Seen, log_path: Path) -> None:
+    def _look(self, server: Server, seen: _Seen, log_path: Path) -> None:
         """Read command line, environment and threads of the live server; one that has just died keeps what was read before."""
         facts = server.facts()
         if facts is not None:
@@ -180,13 +184,15 @@ class ServerDriver:
             "engine": rig.engine.name,
             "engine_version": self._version,
             "model_sha256": self._model_sha256,
-            "threads_omp": view.environ.get("OMP_NUM_THREADS"),
+            "threads_omp": view.environ.get("OMP_NUM_THREADS") if rig.attach is None else "unknown",
             **{f"env.{key}": view.environ.get(key) for key in sorted(spec.settings.env)},
         }
         sources: dict[str, str] = (
             dict.fromkeys(facts, "cmdline") | dict(found.sources) | {"model_sha256": "disk", "engine_version": "disk"}
         )
+        sources |= {key: "unknown" for key, value in facts.items() if rig.attach is not None and value == "unknown"}
         server = {
+            **({"attached": True} if rig.attach is not None else {}),
             "engine": {"name": rig.engine.name, "version": self._version},
             "requested": {"flags": dict(spec.settings.flags), "env": dict(spec.settings.env)},
             "overlays": [item.as_dict() for item in spec.settings.overlays],
@@ -218,23 +224,21 @@ class _Ended:
 
     argv: list[str]
     env: dict[str, str]
-    server: ServerProcess
+    server: Server
     stop: Any
     log: bytes
 
 
-def _healthy(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _healthy(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
+        with opener.open(url, timeout=5) as answer:
+            return bool(answer.status == 200)
     except (OSError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
 
 
-def _refuse_all_failed(repeat: RepeatRecord, server: ServerProcess, log_path: Path) -> None:
+def _refuse_all_failed(repeat: RepeatRecord, server: Server, log_path: Path) -> None:
     """A repeat without a single answer is no measurement: the server died, or it refuses what it is asked."""
     if all(record.error is not None for record in repeat.requests):
         server.require_alive("load", log_path)
@@ -269,42 +273,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def build_bench(
-    config: CampaignConfig, run_dir: Path, clock: Callable[[], float], progress: Callable[[str, float], None]
-) -> Bench:
-    """The real bench of a campaign. Raises ConfigError or InstallError before anything is started."""
-    engine = get_engine(config.engine)
-    engine.version()
-    model = model_dir(config.model)
-    counter = TokenCounter(model)
-    sandbox = detect()
-    rig = Rig(engine, model, sandbox, counter, run_dir, config.port, config.measure.start_timeout_s)
-
-    def profiler(settings: Settings, prompts: Sequence[Prompt], load: Workload, folder: Path) -> Table:
-        texts = [prompt.text for prompt in prompts]
-        spec = ProfileSpec(engine, model, settings.flags, settings.env, settings.overlays, texts, load.output_len)
-        return profile(spec, sandbox, folder)
-
-    def isolator(settings: Settings, overlay: Overlay, prompts: Sequence[Prompt], load: Workload, folder: Path) -> float | None:
-        texts = [prompt.text for prompt in prompts]
-        one = Isolated(engine, model, settings.flags, settings.env, settings.overlays, overlay, texts, load.output_len)
-        speedup: float | None = isolate(one, sandbox, folder)["speedup"]
-        return speedup
-
-    driver, prompts = ServerDriver(rig), TinyPrompts(counter)
-    return Bench(driver, prompts, clock, lambda: secrets.randbits(48), progress, sandbox, profiler, isolator)
-
-
-def model_dir(name: str) -> Path:
-    """The directory of a model: the shipped one for ``tiny``, else an existing directory with a config.json."""
-    if name == "tiny":
-        return TINY_MODEL
-    path = Path(name)
-    if not path.is_absolute() or not (path / "config.json").is_file():
-        raise ConfigError(
-            f"model {name!r}: not an absolute path of a model directory (no config.json there)",
-            "Give `model: tiny` or such a path.",
-        )
-    return path.resolve()

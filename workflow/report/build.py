@@ -70,7 +70,8 @@ def write_report(run: Run) -> list[Path]:
 
     facts = build(run)
     best = in_force(run.run_dir, run.config, run.ledger)
-    winner.write(run.run_dir, *started(run, best), best.overlays)
+    if get_engine(run.config.engine).starts:
+        winner.write(run.run_dir, *started(run, best), best.overlays)
     written = []
     for name, data in (
         ("report.json", pretty(facts)),
@@ -212,8 +213,10 @@ def _winner(run: Run) -> dict[str, Any]:
 def launch_command(run: Run, settings: Settings) -> str:
     """The server's command line as a shell line, with the environment it was measured in, on a port of its own.
 
-    With overlays in force it is the script in ``winner/``, which installs them.
+    With overlays in force it is the script in ``winner/``, which installs them; of a server that was visited, a remark.
     """
+    if not get_engine(run.config.engine).starts:
+        return f"# {run.config.server} was visited, not started: keep the command that starts it"
     if settings.overlays:
         return f"{winner.FOLDER}/{winner.START}"
     argv, environment = started(run, settings)
@@ -244,6 +247,6 @@ def _as_measured(run: Run) -> tuple[list[str], dict[str, str]] | None:
 
 
 def _as_declared(run: Run, engine: Engine, settings: Settings) -> tuple[list[str], dict[str, str]]:
-    from workflow.measure.runner import model_dir
+    from workflow.measure.building import model_dir
 
     return engine.argv(settings.flags, model_dir(run.config.model), PORT), engine.environment(settings.env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from workflow.ledger import Entry, Ledger
@@ -31,6 +32,12 @@ def _words(entry: Entry) -> str:
             order = body.get("order")
             count = len(order) if isinstance(order, list) else 0
             return f"{name}: {count} launches planned ({_order(order)}), {body.get('repeats', 'n/a')} timed repeats each"
+        case "profile":
+            return f"{name} profiled" if body.get("error") == "n/a" else f"{name} not profiled: {body.get('error', 'n/a')}"
+        case "route":
+            return f"routed after {body.get('profile', 'n/a')}: {_routed(entry.body)}"
+        case "isolated":
+            return f"{name} by itself: {_alone(entry.body)}"
         case "proposal":
             return f"{name} proposed: {body.get('why', '')}"
         case "sealed":
@@ -47,6 +54,21 @@ def _words(entry: Entry) -> str:
             return f"{name} dropped: {body.get('reason', 'n/a')}"
         case _:
             return f"{entry.kind}: {name}"
+
+
+def _routed(body: Mapping[str, Any]) -> str:
+    items = body.get("routed")
+    said = [
+        f"{item.get('op')} ({finite(item.get('share_pct')) or 0.0:.1f} %)"
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict)
+    ]
+    return ", ".join(said) or f"nothing to the kernel track{': ' + str(body['because']) if body.get('because') else ''}"
+
+
+def _alone(body: Mapping[str, Any]) -> str:
+    speedup = finite(body.get("speedup"))
+    return f"no benchmark ({body['error']})" if body.get("error") else "n/a" if speedup is None else f"{speedup:.2f}x"
 
 
 def _order(order: object) -> str:

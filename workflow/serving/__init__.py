@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from workflow.errors import ConfigError
 from workflow.serving.base import Effective, Engine, Lever, ServerView, lever, validate_settings
+from workflow.serving.openai_server import OpenAIServer
 from workflow.serving.transformers_serve import TransformersServe
 
-__all__ = ["Effective", "Engine", "Lever", "ServerView", "get_engine", "lever", "validate_settings"]
+__all__ = ["Effective", "Engine", "Lever", "OpenAIServer", "ServerView", "get_engine", "lever", "validate_settings"]
 
-_ENGINES: dict[str, type[TransformersServe]] = {TransformersServe.name: TransformersServe}
+_ENGINES: dict[str, type[TransformersServe] | type[OpenAIServer]] = {
+    TransformersServe.name: TransformersServe,
+    OpenAIServer.name: OpenAIServer,
+}
 
 
 def get_engine(name: str) -> Engine:

@@ -9,10 +9,11 @@ import pytest
 from tests.support.script_engine import ScriptEngine
 from workflow.errors import InfrastructureError
 from workflow.ledger import Ledger
+from workflow.measure.building import model_dir
 from workflow.measure.execute import Bench, execute
 from workflow.measure.plan import Plan
 from workflow.measure.prompts import TokenCounter
-from workflow.measure.runner import Rig, ServerDriver, model_dir
+from workflow.measure.runner import Rig, ServerDriver
 from workflow.measure.types import LaunchSpec, Observation, Prompt, Settings, Workload
 from workflow.sandbox import Sandbox, detect
 from workflow.serving.tiny import TINY_MODEL
