@@ -157,6 +157,15 @@ def _plan(body: Mapping[str, Any]) -> str:
     return f"plan {body['dir']}: {size}, order {' '.join(body['order'])}"
 
 
+def _route(body: Mapping[str, Any]) -> str:
+    said = ", ".join(f"{item['op']} {item['share_pct']:.1f} %" for item in body["routed"])
+    return f"route after {body['profile']}: {said or body['because'] or 'nothing to the kernel track'}"
+
+
+def _times(speedup: float | None) -> str:
+    return "no speed-up" if speedup is None else f"{speedup:.2f}x"
+
+
 def _bank(body: Mapping[str, Any]) -> str:
     signed = "" if body["audited"] else ", UNAUDITED"
     return f"{body['short_name']}: BANKED, median {body['median_tok_s']:.1f} tok/s{signed}"
@@ -180,6 +189,9 @@ def _launch(record: Mapping[str, Any]) -> str:
 _LEDGER: Mapping[str, Said] = {
     "campaign_created": lambda body: f"campaign {body['campaign_id']} begins",
     "proposal": lambda body: f"{body['short_name']}: proposed, {body['why']}",
+    "profile": lambda body: f"{body['dir']}: {'no profile, ' + str(body['error']) if body['error'] else 'profiled'}",
+    "route": _route,
+    "isolated": lambda body: f"{body['short_name']}: by itself {body['error'] or _times(body['speedup'])}",
     "plan": _plan,
     "pair": None,
     "sealed": lambda body: f"sealed {body['launch_id']} ({body['status']})",

@@ -9,9 +9,9 @@ import pytest
 
 from workflow.config import CampaignConfig
 from workflow.ledger import Ledger
+from workflow.measure.building import build_bench
 from workflow.measure.execute import execute
 from workflow.measure.plan import Plan
-from workflow.measure.runner import build_bench
 from workflow.measure.types import Settings, Workload
 
 pytestmark = pytest.mark.server
