@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from audit.intake.model import Launch, Leg, Row, Server
 from audit.intake.rows import flatten
 from audit.policy import Keys, Policy
 
+OVERLAYS, PATH = "COUNTERSIGN_OVERLAYS", "PYTHONPATH"
+"""How the stopwatch tells a server of its overlays, and what makes the server look."""
 OPEN = ("null", '"auto"', '"None"', '""')
 """Values that leave the choice to the engine."""
 STATE = "internal_states["
@@ -166,7 +171,8 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
 def _beside(server: Server, keys: Keys) -> dict[str, str]:
     """What the stopwatch saw of a server beside its settings: packages, environment, options that are no settings of it."""
     found = {f"versions.{name}": value for name, value in server.versions.items()}
-    found |= {f"env.{name}": value for name, value in server.env.items()}
+    told = _told(server)
+    found |= {f"env.{name}": value for name, value in server.env.items() if name not in told}
     for place, word in enumerate(server.argv):
         if not word.startswith("--"):
             continue
@@ -176,6 +182,30 @@ def _beside(server: Server, keys: Keys) -> dict[str, str]:
         if bare not in server.effective and not keys.is_volatile(bare):
             found[f"argv.{bare}"] = value if has_value else "".join(item for item in after if not item.startswith("--"))
     return found
+
+
+def _told(server: Server) -> tuple[str, ...]:
+    """Environment that says nothing beyond the overlays that the stopwatch recorded, letter for letter; else none of it."""
+    folders = r"/overlay/\d+" if server.sandbox.kind == "bubblewrap" else r"/.+/overlay"
+    boot = r"/overlay/boot" if server.sandbox.kind == "bubblewrap" else r"/.+/workflow/serving/overlay_boot"
+    try:
+        given = msgspec.json.decode(server.env.get(OVERLAYS, ""), type=list[_Given])
+    except msgspec.DecodeError:
+        return ()
+    said = [(item.name, item.target, item.rebind) for item in given]
+    known = [(item.name, item.target, item.rebind) for item in server.overlays or []]
+    plain = all(re.fullmatch(folders, item.folder) for item in given) and re.fullmatch(boot, server.env.get(PATH, ""))
+    return (OVERLAYS, PATH) if said and said == known and plain else ()
+
+
+class _Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One overlay as the server was told of it."""
+
+    name: str
+    folder: str
+    target: str
+    entry: str
+    rebind: bool
 
 
 def _flat(text: str, keys: Keys) -> dict[str, str]:

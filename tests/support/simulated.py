@@ -104,7 +104,6 @@ class SimulatedDriver:
         if number == self._world.kill_before:
             os.kill(os.getpid(), signal.SIGKILL)
         progress("starting the server", 0.0)
-        install(spec.settings.overlays, sandboxed=True)
         begun = self._clock.now
         rng = random.Random(f"{self._world.seed}:{spec.launch_id}")
         phase = self._failure(spec.launch_id)
@@ -169,7 +168,7 @@ class SimulatedDriver:
             "effective": effective,
             "effective_source": {key: "cmdline" if key in spec.settings.flags else "default" for key in effective},
             "argv": ["simulated", *(f"{key}={value}" for key, value in sorted(spec.settings.flags.items()))],
-            "env": dict(spec.settings.env),
+            "env": {**spec.settings.env, **install(spec.settings.overlays, sandboxed=False).env},
             "versions": {"simulated": "1"},
             "threads": {"omp": "1", "peak": 3},
             "started_unix": begun,

@@ -177,9 +177,9 @@ def _timed(case: Case, iterations: int, clock: Callable[[], int]) -> dict[str, A
     for number in range(iterations):
         args, keys = case.given(number)
         before.append(_digest((*args, *keys.values())))
-        cpu, start = time.thread_time_ns(), clock()
+        start, cpu = clock(), time.thread_time_ns()
         result = case.call(*args, **keys)
-        end, cpu_end = clock(), time.thread_time_ns()
+        cpu_end, end = time.thread_time_ns(), clock()
         wall.append((end - start) / 1e6)
         device.append((cpu_end - cpu) / 1e6)
         after.append(_digest((*args, *keys.values())))

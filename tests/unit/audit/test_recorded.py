@@ -48,12 +48,22 @@ CASES = (
 )
 
 
-def measured(root: Path, case: Case) -> Path:
-    """A run of three legs whose servers record these overlays."""
+def environment(overlays: list[Json]) -> dict[str, str]:
+    """What the stopwatch gives a server so that it installs these, as it stands in server.json."""
+    given = [
+        {"name": item["name"], "folder": f"/overlay/{at}", "target": item["target"], "entry": "f", "rebind": item["rebind"]}
+        for at, item in enumerate(overlays)
+    ]
+    return {"PYTHONPATH": "/overlay/boot", "COUNTERSIGN_OVERLAYS": json.dumps(given, sort_keys=True)} if overlays else {}
+
+
+def measured(root: Path, case: Case, odd: dict[str, str] | None = None) -> Path:
+    """A run of three legs whose servers record these overlays; ``odd``: environment of the candidate that is another."""
 
     def told(files: Files) -> None:
         leg = files.launch_id.split("/")[2] if files.launch_id.startswith("config/") else ""
         files.server["overlays"] = list({"ref": case.ref, "cand": case.cand, "off": case.off}.get(leg, ()))
+        files.server["env"] |= environment(files.server["overlays"]) | (odd or {} if leg == "cand" else {})
 
     run = Run(root)
     run.aa("baseline/set_1", Server(), touch=told)
@@ -79,3 +89,25 @@ def test_what_the_stopwatch_recorded(case: Case, tmp_path: Path) -> None:
     else:
         assert verdict.verdict == "FAIL" and case.says in engaged[0].reason and "server.json" in engaged[0].reason
         assert all(item.next_step for item in engaged)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"PYTHONPATH": "/overlay/boot:/elsewhere"},
+        {"PYTHONPATH": "/home/me/boot"},
+        {"COUNTERSIGN_OVERLAYS": "[]"},
+        {"COUNTERSIGN_OVERLAYS": "nonsense"},
+        {"COUNTERSIGN_OVERLAYS": environment([ON, OTHER])["COUNTERSIGN_OVERLAYS"]},
+        {"COUNTERSIGN_OVERLAYS": environment([{**ON, "target": "m:g"}])["COUNTERSIGN_OVERLAYS"]},
+        {"COUNTERSIGN_OVERLAYS": environment([ON])["COUNTERSIGN_OVERLAYS"].replace("/overlay/0", "/somewhere")},
+        {"COUNTERSIGN_OVERLAYS": environment([ON])["COUNTERSIGN_OVERLAYS"].replace("{", '{"more": 1, ')},
+        {"LD_PRELOAD": "/overlay/0/fast.so"},
+    ],
+    ids=lambda odd: str(odd)[:60],
+)
+def test_an_environment_that_says_more_than_the_overlays_is_a_confound(odd: dict[str, str], tmp_path: Path) -> None:
+    """The stopwatch tells its servers of the overlays through the environment; exactly that is no difference of its own."""
+    (verdict,) = (item for item in audit_path(measured(tmp_path, CASES[0], odd)) if item.short_name == "c01")
+    differing = [item.reason for item in verdict.findings if item.gate == "same_conditions" and item.status == "fail"]
+    assert verdict.verdict == "FAIL" and any(f"env.{next(iter(odd))}" in reason for reason in differing), verdict.reasons
