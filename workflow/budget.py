@@ -7,7 +7,7 @@ import json
 from workflow.context import BASELINE, Context
 
 SLOWER = 1.3
-"""A candidate may be slower than what is in force, and its launches then take longer."""
+"""A candidate may be slower than what is in force, and the launches of its own leg then take longer."""
 
 
 def holds_another(ctx: Context, spent_s: float, legs: int = 2) -> bool:
@@ -20,7 +20,7 @@ def holds_another(ctx: Context, spent_s: float, legs: int = 2) -> bool:
     measure = ctx.config.measure
     banked = [f"config/{entry.body['short_name']}" for entry in ctx.ledger.of_kind("bank")]
     in_force = _lives(ctx, f"{banked[-1]}/cand" if banked else BASELINE)
-    candidate = SLOWER * _mean(in_force) * (legs * measure.launches + 1)
+    candidate = _mean(in_force) * ((legs - 1 + SLOWER) * measure.launches + 1)
     parts = len(banked) + 1
     final_legs = 2 + (parts if parts > 1 else 0)
     final = max((_mean(_lives(ctx, folder)) for folder in banked), default=0.0) * (final_legs * measure.final_launches + 1)
