@@ -9,10 +9,10 @@ campaign that is there already is resumed.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,14 @@ def whole_world() -> World:
     )
 
 
+def later(run_dir: Path) -> FakeClock:
+    """A clock a day after everything that the sessions before wrote down."""
+    path = run_dir / "ledger.jsonl"
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    times = [json.loads(line)["at_unix"] for line in lines if line.endswith(b"}")]
+    return FakeClock(max(times, default=FakeClock().now) + 86_400)
+
+
 def main() -> None:
     """Arm, then begin or resume."""
     out, config = Path(sys.argv[1]), small_config(use_auditor="--audit" in sys.argv)
@@ -111,7 +119,7 @@ def main() -> None:
     if "--whole" in sys.argv:
         config, world = whole_config(), whole_world()
     if (out / "sim" / FILE).exists():
-        resume(out / "sim", services(world, clock=FakeClock(time.time() + 1_000_000_000)))
+        resume(out / "sim", services(world, clock=later(out / "sim")))
     else:
         run(config, services(world), out)
 

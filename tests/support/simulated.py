@@ -238,7 +238,7 @@ def bench_factory(
         driver = SimulatedDriver(world, clock)
         if drivers is not None:
             drivers.append(driver)
-        drawn = random.Random(f"entropy:{world.seed}")
+        drawn = random.Random(f"entropy:{world.seed}:{now()}")  # a later session draws other seeds, as a real one does
         profiler = None if world.profile is None else SimulatedProfiler(world.profile)
         isolator = None if world.profile is None else SimulatedIsolator()
         return Bench(driver, WordPrompts(), now, lambda: drawn.getrandbits(48), progress, profiler=profiler, isolator=isolator)

@@ -47,6 +47,8 @@ def test_a_job_that_hangs_is_ended_with_its_children(kind: str, request: pytest.
     with pytest.raises(WorkerFailedError, match="did not end within 1 s: why not"):
         run(job(code), sandbox, b"", Limits(1, 100))
     assert time.monotonic() - begun < 15
+    while any(map(alive, psutil.Process().children(recursive=True))) and time.monotonic() - begun < 15:
+        time.sleep(0.05)  # a process that was killed takes a moment to be gone
     assert not [child for child in psutil.Process().children(recursive=True) if alive(child)]
 
 

@@ -7,13 +7,12 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.campaigns import services, small_config, tree
-from tests.support.killed import whole_config, whole_world
+from tests.support.killed import later, whole_config, whole_world
 from tests.support.simulated import FakeClock, SimulatedDriver, World
 from workflow.campaign import FILE, Outcome, resume, run
 from workflow.ledger import Ledger
@@ -105,11 +104,10 @@ def test_kill_9_at_three_random_moments(tmp_path: Path, whole: Outcome) -> None:
     assert killed, f"seed {seed}"
     before = seals(tmp_path / "sim")
     drivers: list[SimulatedDriver] = []
-    clock = FakeClock(time.time() + 2_000_000_000)
     if (tmp_path / "sim" / FILE).exists():
-        done = resume(tmp_path / "sim", services(whole_world(), clock=clock, drivers=drivers))
+        done = resume(tmp_path / "sim", services(whole_world(), clock=later(tmp_path / "sim"), drivers=drivers))
     else:
-        done = run(whole_config(), services(whole_world(), clock=clock, drivers=drivers), tmp_path)
+        done = run(whole_config(), services(whole_world(), drivers=drivers), tmp_path)
     assert keys(done.run_dir) == keys(whole.run_dir), f"seed {seed}"
     assert set(tree(done.run_dir)) == set(tree(whole.run_dir)), f"seed {seed}"
     assert done.verdicts == whole.verdicts and done.banked == whole.banked, f"seed {seed}"
