@@ -19,10 +19,8 @@ def check(ev: Evidence) -> list[Finding]:
     if same_conditions.unrecorded(ev):
         step = "Record the server's settings with the rows, or keep the server's log as server.log beside them."
         return [Finding(gate=GATE, status="unknown", ids=["C12"], reason="no server settings are recorded", next_step=step)]
-    if hidden := _hidden(ev):
-        step = "Measure a server that you start yourself, or keep its log and settings beside the rows."
-        words = f"the server does not tell {', '.join(hidden)}: whether every launch ran with the same is not known"
-        return [Finding(gate=GATE, status="unknown", required=False, ids=["C12"], reason=words, next_step=step)]
+    if same_conditions.hidden(ev):
+        return [same_conditions.not_told(ev, GATE, required=False)]
     found = [item for launch in ev.legs["ref"].launches if launch not in ev.legs["ref"].failed for item in _intended(ev, launch)]
     if found:
         return found
@@ -31,12 +29,6 @@ def check(ev: Evidence) -> list[Finding]:
     if wanted:
         words += f", and with {', '.join(f'{key}={value}' for key, value in sorted(wanted.items()))} as intended"
     return [Finding(gate=GATE, status="ok", ids=["C12"], reason=words, sql=["config_within"])]
-
-
-def _hidden(ev: Evidence) -> list[str]:
-    """Settings whose record says that they cannot be known."""
-    servers = [launch.server for launch in ev.legs["ref"].launches if launch.server is not None]
-    return sorted({key for server in servers for key, origin in server.effective_source.items() if origin == settings.UNKNOWN})
 
 
 def _intended(ev: Evidence, launch: Launch) -> list[Finding]:

@@ -6,6 +6,7 @@ from audit.contract import Finding
 from audit.evidence import Evidence, WithinRow
 from audit.gates import changes, inert
 from audit.gates.changes import Difference
+from audit.intake import settings
 from audit.intake.model import Launch
 
 GATE = "same_conditions"
@@ -21,6 +22,19 @@ def unrecorded(ev: Evidence) -> list[str]:
 
 def _speaks(launch: Launch) -> bool:
     return bool(launch.server or any(row.config for row in launch.rows) or (launch.log and launch.log.config))
+
+
+def hidden(ev: Evidence) -> list[str]:
+    """Settings of which some leg's record says that they cannot be known."""
+    servers = [launch.server for leg in ev.legs.values() for launch in leg.launches if launch.server is not None]
+    return sorted({key for server in servers for key in settings.hidden(server)})
+
+
+def not_told(ev: Evidence, gate: str, *, required: bool) -> Finding:
+    """The open question that such settings leave."""
+    words = f"the server does not tell {', '.join(hidden(ev))}: whether every launch ran with the same is not known"
+    step = "Measure a server that you start yourself, or keep its log and settings beside the rows."
+    return Finding(gate=gate, status="unknown", required=required, ids=["C12"], reason=words, next_step=step)
 
 
 def within(ev: Evidence, gate: str) -> list[Finding]:
@@ -70,6 +84,8 @@ def check(ev: Evidence) -> list[Finding]:
                 harmless.append(_harmless(ev, item, proof))
             else:
                 found.append(_confound(ev, item, f", a side effect that is not shown to be inert: {proof.words}"))
+    if hidden(ev):
+        found.append(not_told(ev, GATE, required=True))
     if found:
         return found
     return [_same(ev, apart), *harmless, *_silent(apart)]

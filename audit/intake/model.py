@@ -59,6 +59,7 @@ class Installed(Struct, frozen=True):
 
     name: str
     target: str
+    entry: str
     sha256: str
     rebind: bool
 

@@ -144,8 +144,8 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
     keys = policy.keys
     found: dict[str, list[Setting]] = {}
     if launch.server is not None:
-        origins = launch.server.effective_source
-        known = {key: value for key, value in launch.server.effective.items() if origins.get(key) != UNKNOWN}
+        unknown = hidden(launch.server)
+        known = {key: value for key, value in launch.server.effective.items() if key not in unknown}
         for key, value in _flat(json.dumps(known), keys).items():
             place = launch.source("server.json", launch.config_lines.get(key))
             found[key] = [Setting(value, place.file, place.line)]
@@ -166,6 +166,12 @@ def _values(launch: Launch, row: Row, policy: Policy) -> dict[str, list[Setting]
     for key, given in row.workload.items():
         found[f"workload.{key}"] = [Setting(json.dumps(given), row.source.file, row.source.line)]
     return found
+
+
+def hidden(server: Server) -> frozenset[str]:
+    """Settings of which the record says that they cannot be known: no value, and no source."""
+    sources = server.effective_source
+    return frozenset(key for key, value in server.effective.items() if value == UNKNOWN == sources.get(key))
 
 
 def _beside(server: Server, keys: Keys) -> dict[str, str]:
@@ -192,8 +198,8 @@ def _told(server: Server) -> tuple[str, ...]:
         given = msgspec.json.decode(server.env.get(OVERLAYS, ""), type=list[_Given])
     except msgspec.DecodeError:
         return ()
-    said = [(item.name, item.target, item.rebind) for item in given]
-    known = [(item.name, item.target, item.rebind) for item in server.overlays or []]
+    said = [(item.name, item.target, item.entry, item.rebind) for item in given]
+    known = [(item.name, item.target, item.entry, item.rebind) for item in server.overlays or []]
     plain = all(re.fullmatch(folders, item.folder) for item in given) and re.fullmatch(boot, server.env.get(PATH, ""))
     return (OVERLAYS, PATH) if said and said == known and plain else ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -19,7 +21,7 @@ from tests.support.campaigns import ListSink
 from workflow.campaign import Services, run
 from workflow.config import CampaignConfig, MeasureConfig, WorkloadConfig, parse
 from workflow.errors import ConfigError, InfrastructureError
-from workflow.measure.attached import served_models
+from workflow.measure.attached import answers, served_models
 from workflow.measure.building import build_bench
 from workflow.measure.processes import free_port
 from workflow.serving import get_engine
@@ -80,14 +82,21 @@ def test_a_campaign_visits_a_server(tmp_path: Path, server: str) -> None:
 
 
 class Page(BaseHTTPRequestHandler):
-    """Answers every question with one text."""
+    """Answers every question with one text; with a redirect, or a byte every now and then."""
 
     text = b""
+    seen: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.seen.append(self.path)
+        self.send_response(302 if self.text == b"redirect" else 200)
+        self.send_header("Location", "/v1/elsewhere")
         self.end_headers()
-        self.wfile.write(self.text)
+        with contextlib.suppress(OSError):
+            for _ in range(600 if self.text == b"trickle" else 0):
+                self.wfile.write(b" ")
+                time.sleep(0.05)
+            self.wfile.write(self.text)
 
     def log_message(self, *_: object) -> None:
         """Silence."""
@@ -96,15 +105,18 @@ class Page(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     "text", [b"", b"hello", b"[]", b'{"data": []}', b'{"data": [{"id": 5}]}', b'{"data": [{"id": "a\\u0007"}]}']
 )
-def test_what_is_no_such_server_is_a_clear_error(text: bytes) -> None:
-    """Nobody there, another service, one without a model."""
+def test_what_is_no_such_server_is_a_clear_error(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody there, another service, one without a model, one that sends us on, one that never ends."""
+    monkeypatch.setattr("workflow.measure.attached.TIMEOUT_S", 0.5)
+    begun = time.monotonic()
     with HTTPServer(("127.0.0.1", 0), type("Its", (Page,), {"text": text})) as page:
         thread = Thread(target=page.serve_forever)
         thread.start()
         try:
             with pytest.raises(InfrastructureError, match=r"127\.0\.0\.1") as caught:
                 served_models(f"http://127.0.0.1:{page.server_port}")
-            assert caught.value.next_step
+            assert caught.value.next_step and time.monotonic() - begun < 10
+            assert "/v1/elsewhere" not in Page.seen
         finally:
             page.shutdown()
             thread.join()
@@ -126,3 +138,13 @@ def test_a_server_belongs_to_its_engine(text: str, says: str) -> None:
     """Refused with the file's name before anything is asked."""
     with pytest.raises(ConfigError, match=says):
         parse(text, "c.yaml")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://....", "http://a..b:1", "http://127.0.0.1:99999", "http://:", "http://-:0"]
+)
+def test_an_address_that_is_none_is_a_clear_error(url: str) -> None:
+    """Whatever the pattern lets through."""
+    assert not answers(url)
+    with pytest.raises(InfrastructureError, match="/v1/models"):
+        served_models(url)

@@ -151,3 +151,12 @@ def test_an_answer_that_is_no_json_is_a_clear_error(text: bytes) -> None:
     """Never a traceback."""
     with pytest.raises(WorkerFailedError, match="cannot be read"):
         told.leg(text, TIMES)
+
+
+@pytest.mark.parametrize(("dtype", "status"), [("float32", "passed"), ("bfloat16", "passed"), ("float8_e4m3fn", "failed")])
+def test_the_control_is_one_of_the_tolerance(dtype: str, status: str) -> None:
+    """A bad output is worse than what the type may show; a type without a tolerance refuses nothing, and says so."""
+    base, cand = leg(1, 0.04), leg(2, 0.02, file="overlay.py")
+    for case in (*base["cases"], *cand["cases"]):
+        case["dtype"] = dtype
+    assert guards(made(cand, base))["known_bad_control"] == status

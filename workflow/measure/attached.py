@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from workflow.errors import InfrastructureError, ServerFailedError
+from workflow.measure.client import fetch
 from workflow.measure.processes import ProcessFacts, StopReport
 from workflow.measure.prompts import TinyPrompts, TokenCounter
 from workflow.measure.types import Prompt, RequestRecord
 from workflow.serving.tiny import TINY_MODEL
 
 TIMEOUT_S = 10.0
-MOST_BYTES = 1024 * 1024
 MODELS = "/v1/models"
 
 
@@ -53,35 +50,25 @@ class AttachedServer:
 def answers(url: str) -> bool:
     """Whether anything answers there in HTTP, also with an error: some servers cannot list their models."""
     try:
-        _get(url + MODELS)
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, http.client.HTTPException):
+        fetch(url + MODELS, TIMEOUT_S)
+    except OSError:
         return False
     return True
 
 
 def served_models(url: str) -> list[str]:
     """Names of the models that a server offers. Raises InfrastructureError when it does not answer as such a server does."""
-    hint = f"Start the server, then see that `curl {url}{MODELS}` lists its model."
+    hint = f"Start the server, then see that `curl {url}{MODELS}` lists its model; or name it: `served_model:`."
     try:
-        page = json.loads(_get(url + MODELS))
-        names = [item["id"] for item in page["data"]]
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise InfrastructureError(f"{url}{MODELS}: {error}", f"{hint} Or name its model: `served_model:`.") from error
-    except (KeyError, TypeError, RecursionError) as error:
-        raise InfrastructureError(f"{url}{MODELS}: not a list of models", hint) from error
+        status, page = fetch(url + MODELS, TIMEOUT_S)
+        names = [item["id"] for item in json.loads(page)["data"]]
+    except OSError as error:
+        raise InfrastructureError(f"{url}{MODELS}: {error}", hint) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InfrastructureError(f"{url}{MODELS}: not a list of models (HTTP {status})", hint) from error
     if not names or not all(isinstance(name, str) and name.isprintable() and len(name) < 512 for name in names):
         raise InfrastructureError(f"{url}{MODELS}: names no model", hint)
     return names
-
-
-def _get(url: str) -> bytes:
-    """A page of at most a megabyte, without a proxy. Raises OSError."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=TIMEOUT_S) as answer:
-        found: bytes = answer.read(MOST_BYTES)
-    return found
 
 
 class PlainPrompts:

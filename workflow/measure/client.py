@@ -17,6 +17,33 @@ from workflow.measure.types import Prompt, RepeatRecord, RequestRecord
 MAX_ANSWER_BYTES = 4 * 2**20
 
 
+MOST_PAGE_BYTES = 2**20
+
+
+def fetch(url: str, seconds: float) -> tuple[int, bytes]:
+    """Status and first megabyte of a page, within so many seconds in all. No proxy, and no redirect: a server may not send us on.
+
+    Raises OSError when there is no page.
+    """
+    try:
+        return asyncio.run(_fetched(url, seconds))
+    except (aiohttp.ClientError, ValueError) as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+async def _fetched(url: str, seconds: float) -> tuple[int, bytes]:
+    timeout, body = aiohttp.ClientTimeout(total=seconds), bytearray()
+    async with (
+        aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+        session.get(url, allow_redirects=False) as page,
+    ):
+        async for block in page.content.iter_any():
+            body += block
+            if len(body) >= MOST_PAGE_BYTES:
+                break
+        return page.status, bytes(body[:MOST_PAGE_BYTES])
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """Where and how to send: ``body`` makes the request body of a prompt."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import platform
 import shutil
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 from workflow.canonical import digest, file_digest
 from workflow.errors import InfrastructureError, ServerFailedError
 from workflow.measure.attached import AttachedServer, UsageCounter, answers
-from workflow.measure.client import Load, drive
+from workflow.measure.client import Load, drive, fetch
 from workflow.measure.execute import QUIET_CORES
 from workflow.measure.host import HostSampler
 from workflow.measure.processes import ServerProcess, adopt_orphans, free_port, tail
@@ -29,6 +27,7 @@ from workflow.serving.overlay import install
 QUIET_WAIT_S = 15.0
 """Before a timed repeat the stopwatch waits for strangers to become quiet, but no longer than this."""
 POLL_S = 0.1
+HEALTH_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +229,9 @@ class _Ended:
 
 
 def _healthy(url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (OSError, http.client.HTTPException):
+        return fetch(url, HEALTH_S)[0] == 200
+    except OSError:
         return False
 
 

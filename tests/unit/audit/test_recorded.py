@@ -111,3 +111,24 @@ def test_an_environment_that_says_more_than_the_overlays_is_a_confound(odd: dict
     (verdict,) = (item for item in audit_path(measured(tmp_path, CASES[0], odd)) if item.short_name == "c01")
     differing = [item.reason for item in verdict.findings if item.gate == "same_conditions" and item.status == "fail"]
     assert verdict.verdict == "FAIL" and any(f"env.{next(iter(odd))}" in reason for reason in differing), verdict.reasons
+
+
+@pytest.mark.parametrize("leg", ["ref", "cand"])
+@pytest.mark.parametrize(("value", "says"), [("unknown", "does not tell kv_cache_dtype"), ("fp8", "kv_cache_dtype")])
+def test_what_cannot_be_known_is_never_the_same(leg: str, value: str, says: str, tmp_path: Path) -> None:
+    """A setting without a source compares nothing; one that has a value is compared, whatever its source is called."""
+
+    def told(files: Files) -> None:
+        own = files.launch_id.split("/")[2] if files.launch_id.startswith("config/") else ""
+        files.server["effective"]["kv_cache_dtype"] = value if own == leg else "unknown" if value == "unknown" else "bf16"
+        files.server["effective_source"]["kv_cache_dtype"] = "unknown"
+        for row in files.rows:
+            row["server_info"] = files.server["effective"]
+
+    run = Run(tmp_path)
+    run.aa("baseline/set_1", Server(), touch=told)
+    run.ab("config/c01", Server(), Server(tok_s=1100.0), touch=told)
+    run.patch("config/c01", {"attn_implementation": "eager"}, short_name="c01")
+    (verdict,) = (item for item in audit_path(run.finish()) if item.short_name == "c01")
+    found = [item.reason for item in verdict.findings if item.gate == "same_conditions" and item.status in ("fail", "unknown")]
+    assert verdict.verdict == "FAIL" and any(says in reason for reason in found), verdict.reasons
