@@ -86,24 +86,6 @@ def test_lean_rope(built: Path) -> None:
 
 
 @needs_compiler
-def test_varlen_attention(built: Path) -> None:
-    """Sequences of unequal length in one batch: each token sees its own sequence up to itself and nothing else."""
-    loaded(built, "varlen_attention")
-    asked, past, heads, groups, width = [1, 1, 5, 1, 7], [10, 33, 0, 64, 9], 6, 2, 32
-    held = [one + other for one, other in zip(asked, past, strict=True)]
-    q = torch.randn(1, heads, sum(asked), width)
-    k, v = (torch.randn(sum(held), groups, width).transpose(0, 1).unsqueeze(0) for _ in range(2))
-    ends = [torch.tensor([0, *itertools.accumulate(lengths)]) for lengths in (asked, held)]
-    found = torch.ops.countersign_varlen.attend(q, k, v, *ends, width**-0.5)
-    for one in range(len(asked)):
-        mine, theirs = (slice(int(end[one]), int(end[one + 1])) for end in ends)
-        kk, vv = (item[0, :, theirs].double().repeat_interleave(heads // groups, 0) for item in (k, v))
-        seen = torch.ones(asked[one], held[one]).tril(past[one]).bool()
-        scores = (q[0, :, mine].double() @ kk.transpose(1, 2) * width**-0.5).masked_fill(~seen, float("-inf"))
-        assert ((scores.softmax(-1) @ vv).transpose(0, 1) - found[0, mine]).abs().max() < 1e-5
-
-
-@needs_compiler
 def test_native_decoder_layer(built: Path) -> None:
     """A whole layer of the model's own class over a cache of the engine's kind, against the installed one in double precision."""
     from transformers.models.qwen2 import Qwen2Config, modeling_qwen2
