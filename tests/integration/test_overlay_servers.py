@@ -56,14 +56,20 @@ def judged(run_dir: Path, name: str, code: str, target: str, launches: int) -> t
     execute(plan, run_dir, Ledger(run_dir / "ledger.jsonl", time.time), bench)
     change = Change(lever=name, overlay=[f"config/{name}/overlay"])
     asked = AuditRequest(
-        "patch", cand_dir=f"config/{name}", short_name=name, change=change, noise_band_pct=5.0, planned=Planned(launches, 1)
+        "patch",
+        cand_dir=f"config/{name}",
+        short_name=name,
+        change=change,
+        noise_band_pct=5.0,
+        alpha=0.01,
+        planned=Planned(launches, 1),
     )
     return audit(run_dir, asked), (run_dir / "config" / name / "cand" / "launch_000" / "server.log").read_text()
 
 
 def test_an_overlay_that_only_counts_does_not_pass(tmp_path: Path) -> None:
     """It was bound, it was called thousands of times and says so; as fast with its rebinding as without, it gained nothing."""
-    verdict, log = judged(tmp_path, "counts", COUNTS, f"{MODELING}:Qwen2RMSNorm.forward", 2)
+    verdict, log = judged(tmp_path, "counts", COUNTS, f"{MODELING}:Qwen2RMSNorm.forward", 3)
     assert "forward calls, 2.1x faster" in log and "[overlay] bound" in log
     assert verdict.verdict != "PASS" and verdict.outcome != "proven", verdict.reasons
     assert not [item for item in verdict.findings if item.gate == "engagement" and item.status == "ok"]
