@@ -83,7 +83,7 @@ def announcement(config: CampaignConfig) -> Announcement:
     candidates = min(config.max_candidates, len(levers))
     overlays = min(config.max_overlays, len(overlays_to_try(config, get_engine(config.engine))))
     baseline, each, with_off = measure.aa_launches + 1, 2 * measure.launches + 1, 3 * measure.launches + 1
-    legs = 2 + (PARTS if candidates + overlays > 1 else 0)
+    legs = 2 + min(candidates + overlays, PARTS)
     fixes = config.auditor_max_fix if config.use_auditor else 0
     sets = config.auditor_max_remeasure if config.use_auditor else 0
     return Announcement(

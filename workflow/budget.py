@@ -15,14 +15,13 @@ def holds_another(ctx: Context, spent_s: float, legs: int = 2) -> bool:
 
     Expected from server lives measured so far: a candidate takes as long per launch as the configuration in force did
     (its own leg, or the A/A set before the first bank), the final as long as the longest banked A/B, with a leg more for
-    each part once there are several. Pilots are counted.
+    each part. Pilots are counted.
     """
     measure = ctx.config.measure
     banked = [f"config/{entry.body['short_name']}" for entry in ctx.ledger.of_kind("bank")]
     in_force = _lives(ctx, f"{banked[-1]}/cand" if banked else BASELINE)
     candidate = _mean(in_force) * ((legs - 1 + SLOWER) * measure.launches + 1)
-    parts = len(banked) + 1
-    final_legs = 2 + (parts if parts > 1 else 0)
+    final_legs = 2 + len(banked) + 1
     final = max((_mean(_lives(ctx, folder)) for folder in banked), default=0.0) * (final_legs * measure.final_launches + 1)
     return spent_s + candidate + final <= 60 * ctx.config.wall_minutes
 

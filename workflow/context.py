@@ -125,16 +125,19 @@ def installed(run_dir: Path, told: Mapping[str, Any]) -> Overlay:
 
 
 def final_legs(ctx: Context) -> dict[Leg, Settings]:
-    """The legs of the final comparison: true baseline, everything banked, and with several parts everything without each."""
+    """The legs of the final comparison: true baseline, everything banked, and everything without each part.
+
+    Without the only part that is the baseline once more: how far the two lie apart is chance. A single overlay has its
+    third leg in that place.
+    """
     legs: dict[Leg, Settings] = {"ref": ctx.plain, "cand": ctx.in_force}
     banked = ctx.ledger.of_kind("bank")
     if len(banked) == 1 and legs["cand"].overlays:
-        legs["off"] = replace(legs["cand"], overlays=tuple(item.off() for item in legs["cand"].overlays))
-    if len(banked) > 1:
-        for entry in banked:
-            proposal = ctx.ledger.get(f"proposal/{entry.body['short_name']}")
-            part = str(proposal.body["lever"]) if proposal else str(entry.body["short_name"])
-            legs[f"without_{part}"] = in_force(ctx.run_dir, ctx.config, ctx.ledger, str(entry.body["short_name"]))
+        return {**legs, "off": replace(legs["cand"], overlays=tuple(item.off() for item in legs["cand"].overlays))}
+    for entry in banked:
+        proposal = ctx.ledger.get(f"proposal/{entry.body['short_name']}")
+        part = str(proposal.body["lever"]) if proposal else str(entry.body["short_name"])
+        legs[f"without_{part}"] = in_force(ctx.run_dir, ctx.config, ctx.ledger, str(entry.body["short_name"]))
     return legs
 
 

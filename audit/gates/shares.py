@@ -43,9 +43,9 @@ def measured(ev: Evidence) -> list[Share]:
 
 
 def interaction(ev: Evidence, found: list[Share]) -> float | None:
-    """Percent by which the whole differs from all leave-one-out shares together; None unless every share is one."""
+    """Percent by which the whole differs from all leave-one-out shares together; None unless every share is one, of several."""
     ref, cand = (_logs(ev, role) for role in ("ref", "cand"))
-    if not ref or not cand or not found or any(share.how != "without" for share in found):
+    if not ref or not cand or len(found) < 2 or any(share.how != "without" for share in found):
         return None
     whole = math.fsum(cand) / len(cand) - math.fsum(ref) / len(ref)
     return stats.pct(whole - math.fsum(math.log1p(share.estimate_pct / 100) for share in found))
