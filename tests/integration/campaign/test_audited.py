@@ -62,7 +62,7 @@ def test_the_reports_come_again_from_the_directory_alone(audited: Outcome) -> No
     assert {name: (audited.run_dir / name).read_bytes() for name in names} == before
     facts = json.loads(before["report.json"])
     assert {item["verdict_file"] for item in (*facts["baseline"], *facts["candidates"], facts["final"])} == {"as recorded"}
-    assert facts["stopped"] == "levers" and "24 launches ran without a sandbox" in before["report.html"].decode()
+    assert facts["stopped"] == "levers" and "25 launches ran without a sandbox" in before["report.html"].decode()
 
 
 def test_the_verdicts_come_again_from_the_directory_alone(audited: Outcome, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
