@@ -125,7 +125,7 @@ def _take(run_dir: Path, path: Path, found: _Found, seen: dict[str, str], policy
     source = Source(name, files.sha256(data))
     if traced:
         seen[name] = source.sha256 or ""
-        found.traces.append(traces.parse(traces.unpack(data, rules), name, rules))
+        found.traces.append(traces.facts(data, source, rules))
         return
     try:
         value: Any = strict.document(data, policy.limits)

@@ -85,31 +85,41 @@ def groups(events: Iterable[Event], *, lanes: bool) -> dict[tuple[str, str], lis
 
 def busy(events: Iterable[Event]) -> tuple[Busy, ...]:
     """Union of the activity of each device over its streams."""
+    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for event in events:
+        spans[event.place].append((event.start, event.start + event.ns))
     found = []
-    for (device, _), items in groups(events, lanes=False).items():
-        total, end = 0, items[0].start
-        for event in items:
-            if event.end > end:
-                total += event.end - max(event.start, end)
-                end = event.end
-        found.append(Busy(device, total, end - items[0].start))
+    for device, items in sorted(spans.items()):
+        items.sort()
+        total, end = 0, items[0][0]
+        for begun, ended in items:
+            if ended > end:
+                total += ended - max(begun, end)
+                end = ended
+        found.append(Busy(device, total, end - items[0][0]))
     return tuple(found)
 
 
-def own_ns(events: Sequence[Event]) -> list[Event]:
-    """The same events with only their own time: without what ran inside them on the same thread."""
-    found = []
-    for items in groups(events, lanes=True).values():
-        own = [event.ns for event in items]
-        stack: list[int] = []
-        for at, event in enumerate(items):
-            while stack and items[stack[-1]].end <= event.start:
+def own_ns(events: Sequence[Event]) -> list[int]:
+    """The own time of each event, in the order given: without what ran inside it on the same thread."""
+    whole = [event.ns for event in events]
+    starts = [event.start for event in events]
+    lanes: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for at, event in enumerate(events):
+        lanes[event.place, event.lane].append(at)
+    own = list(whole)
+    for places in lanes.values():
+        places.sort(key=lambda at: (starts[at], -whole[at], events[at].name))
+        stack: list[tuple[int, int]] = []
+        for at in places:
+            begun, ns = starts[at], whole[at]
+            while stack and stack[-1][0] <= begun:
                 stack.pop()
             if stack:
-                own[stack[-1]] = max(own[stack[-1]] - event.ns, 0)
-            stack.append(at)
-        found += [event._replace(ns=ns) for event, ns in zip(items, own, strict=True)]
-    return found
+                outer = stack[-1][1]
+                own[outer] = max(own[outer] - ns, 0)
+            stack.append((begun + ns, at))
+    return own
 
 
 class Inside(NamedTuple):
@@ -129,15 +139,19 @@ def inside(own: Iterable[Event], marks: Iterable[Event]) -> tuple[Inside, ...]:
     for item in flagged:
         lanes[item[0].place, item[0].lane].append(item)
     for items in lanes.values():
-        stack: list[Event] = []
+        stack: list[tuple[int, str]] = []
+        around: set[str] = set()
         for event, is_mark in sorted(items, key=lambda item: (item[0].start, not item[1], -item[0].ns)):
-            while stack and stack[-1].end <= event.start:
-                stack.pop()
+            if stack and stack[-1][0] <= event.start:
+                while stack and stack[-1][0] <= event.start:
+                    stack.pop()
+                around = {name for _, name in stack}
             if is_mark:
                 calls[event.name] += 1
-                stack.append(event)
+                stack.append((event.start + event.ns, event.name))
+                around.add(event.name)
             else:
-                for name in {mark.name for mark in stack}:
+                for name in around:
                     total[name] += event.ns
     found = [Inside(name, total[name], count) for name, count in calls.items()]
     return tuple(sorted(found, key=lambda item: (-item.ns, item.label)))
