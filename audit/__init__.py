@@ -20,6 +20,7 @@ from audit.taxonomy import Lie
 if TYPE_CHECKING:
     from audit.explain import Explained, Question
     from audit.judge import Judge
+    from audit.judge import Question as Asking
 
 __all__ = [
     "AuditError",
@@ -41,6 +42,7 @@ __all__ = [
     "explained",
     "known_lies",
     "question_as_plain",
+    "questions",
     "render",
     "survey",
     "table",
@@ -103,6 +105,16 @@ def question_as_plain(question: Question, shown: int) -> dict[str, Any]:
     from audit import explain
 
     return explain.as_plain(question, shown)
+
+
+def questions(path: Path, name: str) -> list[Asking]:
+    """What a second reader is asked about one request of a directory; nothing where the verdict is a FAIL.
+
+    Raises AuditError when there is no such request.
+    """
+    from audit import engine
+
+    return engine.questions(path, name)
 
 
 def as_plain(item: Verdict | Surveyed) -> dict[str, Any]:

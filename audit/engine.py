@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from audit import effect, policies, requests, scopes, verdict
+from audit import effect, policies, readings, requests, scopes, verdict
 from audit import judge as opinions
 from audit.contract import AuditRequest, Effect, Finding, Scope, Source, Verdict, Verdicts
 from audit.errors import AuditError
@@ -23,6 +23,7 @@ from audit.intake.places import Places
 from audit.policy import Loaded, Policy, load
 from audit.rendering import canonical_json
 from audit.scopes.gate import Gate
+from audit.verdict import decide
 
 if TYPE_CHECKING:
     from audit.intake.store import Store
@@ -120,8 +121,11 @@ def judge(run_dir: Path, request: AuditRequest, given: Loaded | None = None, man
     read = _read(run_dir, request, loaded, manner)
     evidence = _evidence(request, policy, read, manner.store)
     found, judged = _judge(evidence)
+    kept = readings.NONE if manner.alone else readings.read(run_dir, request.short_name or request.scope, policy.limits)
     if judged and manner.second_reader is not None:
         found = opinions.lower(found, evidence, manner.second_reader, run_dir)
+    if judged and kept != readings.NONE:
+        found = _read_again(found, kept, evidence, run_dir)
     measured = _effect(evidence) if judged else Effect(rule="none", alpha=request.alpha)
     notes = list(manner.remarks)
     if read.left_out:
@@ -130,8 +134,34 @@ def judge(run_dir: Path, request: AuditRequest, given: Loaded | None = None, man
         notes.append(f"Rows of other loads were left out: {shown}{more}.")
     if not judged:
         notes.append("The gates were not asked: the evidence under them is damaged or the legs are unknown.")
+    notes += [f"UNSIGNED: a second reader was wanted and could not be asked ({words})." for words in dict.fromkeys(kept.degraded)]
     result = verdict.build(evidence, found, measured, notes, loaded)
-    return replace(result, input_digest=_digest(request, evidence, read.ledger))
+    signed = result.signed_off and not kept.degraded
+    return replace(result, signed_off=signed, input_digest=_digest(request, evidence, read.ledger, kept))
+
+
+def _read_again(found: list[Finding], kept: readings.Kept, evidence: Evidence, run_dir: Path) -> list[Finding]:
+    """The findings, and what a second reader said of them during the campaign."""
+    damage = [Finding(gate=opinions.GATE, status="fail", situation="damaged", ids=list(item.ids), reason=item.what,
+                      next_step="Restore the file from a copy.", evidence=[item.source]) for item in kept.damage]  # fmt: skip
+    if decide(found).verdict == "FAIL":
+        return [*found, *damage]
+    return opinions.apply([*found, *damage], kept.opinions, opinions.Shelf(run_dir, evidence), evidence.policy.judge)
+
+
+def questions(path: Path, name: str) -> list[opinions.Question]:
+    """What a second reader is asked about the request of that short name; nothing about a FAIL. Raises AuditError."""
+    run_dir = directory(path)
+    commission = requests.read(run_dir, load().policy, None, None)
+    request = next((item for item in commission.requests if (item.short_name or item.scope) == name), None)
+    if request is None:
+        raise AuditError("request_missing", f"no request is called {name!r}.", "See audit_request.json.")
+    loaded = policies.choose(None, request.policy)
+    evidence = _evidence(request, loaded.policy, _read(run_dir, request, loaded))
+    found, judged = _judge(evidence)
+    if not judged or decide(found).verdict == "FAIL":
+        return []
+    return opinions.questions(evidence, found, opinions.Shelf(run_dir, evidence))
 
 
 def _read(run_dir: Path, request: AuditRequest, loaded: Loaded, manner: Manner = PLAIN) -> _Read:
@@ -328,7 +358,8 @@ def _effect(evidence: Evidence) -> Effect:
         return Effect(rule="none", alpha=evidence.request.alpha)
 
 
-def _digest(request: AuditRequest, evidence: Evidence, ledger: seal.Ledger) -> str:
+def _digest(request: AuditRequest, evidence: Evidence, ledger: seal.Ledger, kept: readings.Kept) -> str:
     """sha256 over the request, every file read and the ledger lines used."""
     facts = {"request": msgspec.to_builtins(request), "files": dict(evidence.sources), "ledger": ledger.digests}
+    facts |= {} if kept.digest is None else {"readings": kept.digest}
     return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

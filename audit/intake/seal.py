@@ -119,6 +119,11 @@ class _Break(NamedTuple):
     what: str
 
 
+def ledger_lines(data: bytes, limits: Limits) -> tuple[strict.Line, ...]:
+    """The lines of a ledger as they stand."""
+    return _chain(data, limits)[0]
+
+
 @lru_cache(maxsize=1)
 def _chain(data: bytes, limits: Limits) -> tuple[tuple[strict.Line, ...], _Break | None]:
     """The lines of a ledger and where its chain breaks; kept for the next request on the same bytes."""
