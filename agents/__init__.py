@@ -1,26 +1,39 @@
 """Producers: they look at what a campaign may show them and propose; they never measure, and never read a verdict's source.
 
-``baseline``, ``config_tuner`` and ``kernel_integrator`` are the built-in policies (no model). Everything they see and say
-is in ``contract``.
+``Builtin`` holds the built-in policies, which need no model. Everything that producers see and say is in ``contract``, who they
+are and what they may look at in ``desk``.
 """
 
 from __future__ import annotations
 
-from agents.contract import BaselineAnswer, BaselineView, CampaignView, Feedback, LeverView, OpView, OverlayView, Proposal
-from agents.roles.baseline import baseline
-from agents.roles.config_tuner import config_tuner
-from agents.roles.kernel_integrator import kernel_integrator
+from agents.builtin import Builtin
+from agents.contract import (
+    Authored,
+    BaselineAnswer,
+    BaselineView,
+    CampaignView,
+    Feedback,
+    LeverView,
+    OpView,
+    OverlayView,
+    Proposal,
+)
+from agents.desk import Desk, Producers, Tool
+from agents.failures import ModelError
 
 __all__ = [
+    "Authored",
     "BaselineAnswer",
     "BaselineView",
+    "Builtin",
     "CampaignView",
+    "Desk",
     "Feedback",
     "LeverView",
+    "ModelError",
     "OpView",
     "OverlayView",
+    "Producers",
     "Proposal",
-    "baseline",
-    "config_tuner",
-    "kernel_integrator",
+    "Tool",
 ]

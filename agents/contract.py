@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MOST_CODE = 64 * 1024
+"""Letters of one source file."""
 Scalar = str | int | float | bool | None
 
 
@@ -63,7 +65,7 @@ class CampaignView(_Frozen):
 
     levers: list[LeverView]
     ops: list[OpView] = Field(default_factory=list)
-    """Routed operations, largest share first."""
+    """Routed operations in the profiler's order."""
     overlays: list[OverlayView] = Field(default_factory=list)
     """The catalogue, in the order in which it is to be tried."""
     banked: list[str]
@@ -73,6 +75,21 @@ class CampaignView(_Frozen):
     """1 for a fresh direction; above 1 the last history entry is the one to fix."""
 
 
+class Authored(_Frozen):
+    """An overlay that its producer wrote; its files are made of these texts, under names that it does not choose."""
+
+    op: str
+    """The routed operation that it replaces."""
+    target: str
+    """``module:attr`` of the served model."""
+    entry: str
+    """Name in the code that takes the target's place."""
+    code: Annotated[str, Field(min_length=1, max_length=MOST_CODE)]
+    """Python: the whole of overlay.py."""
+    kernel: Annotated[str, Field(min_length=1, max_length=MOST_CODE)] | None = None
+    """C++: the whole of kernel.cpp, which torch's extension builder compiles into kernel.so beside overlay.py."""
+
+
 class Proposal(_Frozen):
     """One change to try. Nothing in it is read for a number."""
 
@@ -80,7 +97,9 @@ class Proposal(_Frozen):
     flags: dict[str, Scalar]
     env: dict[str, str] = Field(default_factory=dict)
     overlay: str | None = None
-    """Name of an overlay of the catalogue; then ``lever`` is its name and flags and env are empty."""
+    """Name of an overlay of the catalogue, or of the one in ``authored``. ``lever`` is the same then, flags and env are empty."""
+    authored: Authored | None = None
+    """An overlay of one's own; only the kernel integrator has one."""
     what: str
     """The claim, one line."""
     why: str

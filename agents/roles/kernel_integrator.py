@@ -1,4 +1,4 @@
-"""The kernel integrator without a model: the largest routed operation, and the first overlay for it that was not tried."""
+"""The kernel integrator without a model: the first routed operation, and the first overlay for it that was not tried."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def kernel_integrator(view: CampaignView) -> Proposal | None:
     if view.attempt > 1:
         return _again(view)
     decided = {entry.lever for entry in view.history} | set(view.banked)
-    for op in sorted(view.ops, key=lambda item: (-item.share_pct, item.op)):
+    for op in view.ops:
         overlay = next((item for item in view.overlays if item.op == op.op and item.name not in decided), None)
         if overlay is not None:
             why = (

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from agents import BaselineView, CampaignView, Feedback, LeverView, Proposal, baseline, config_tuner
+from agents import BaselineView, CampaignView, Feedback, LeverView, Proposal
+from agents.roles.baseline import baseline
+from agents.roles.config_tuner import config_tuner
 
 LEVERS = [
     LeverView(name="batching", flags={"continuous_batching": True}, summary="together"),
