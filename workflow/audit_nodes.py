@@ -6,17 +6,19 @@ import hashlib
 import traceback
 from typing import TYPE_CHECKING
 
-from agents import baseline
-from audit import audit_path, canonical_json, render
+from audit import audit_path, canonical_json, questions, render
+from workflow import rereading
+from workflow.asking import BudgetSpentError, asking
 from workflow.canonical import write_atomic
 from workflow.context import Context
+from workflow.desk import desk
 from workflow.errors import CountersignError, EvidenceError
 from workflow.history import VERDICTS
 from workflow.state import State
 from workflow.views import baseline_view
 
 if TYPE_CHECKING:
-    from audit import Verdict
+    from audit import Verdict, Verdicts
     from workflow.ledger import Entry
 
 
@@ -31,7 +33,13 @@ class AuditNodes:
         ctx, sets = self._ctx, state["baseline_sets"]
         entry, reasons = self._judge("baseline" if sets == 1 else f"baseline-set{sets}")
         left = ctx.config.auditor_max_remeasure - (sets - 1)
-        answer = baseline(baseline_view(sets, entry.body, reasons, left))
+        view = baseline_view(sets, entry.body, reasons, left)
+        try:
+            with asking("baseline"):
+                answer = ctx.people.producers.baseline(view, desk(ctx, []))
+        except BudgetSpentError as error:
+            ctx.sink.say(str(error))
+            answer = "go_on"
         again = answer == "measure_again" and left > 0
         if again:
             ctx.sink.say(f"baseline: measuring a whole new set ({left} left)")
@@ -70,7 +78,7 @@ class AuditNodes:
         if request is None:
             raise EvidenceError(f"{name}: no request in the ledger", "The run was edited. Start a new campaign.")
         try:
-            found = audit_path(ctx.run_dir)
+            found = self._read_again(name, audit_path(ctx.run_dir))
             verdicts = {verdict.short_name: verdict for verdict in found}
             rendered = render(found, "json")
             mine = verdicts[name]
@@ -87,6 +95,7 @@ class AuditNodes:
             "action": mine.action,
             "outcome": mine.outcome,
             "verdict_sha256": verdict_digest(mine),
+            "signed_off": mine.signed_off,
             "request_sha256": request.body["request_sha256"],
         }
         entry = ctx.ledger.append("verdict", f"verdict/{name}", body)
@@ -96,15 +105,37 @@ class AuditNodes:
         ctx.log.info("verdict", request=name, verdict=mine.verdict, action=mine.action, outcome=mine.outcome)
         return entry, reasons
 
+    def _read_again(self, name: str, found: Verdicts) -> Verdicts:
+        """The verdicts, recomputed with what a second reader says of this one, where there is one to ask."""
+        ctx, ask = self._ctx, self._ctx.people.second_reader
+        if ask is None or ctx.ledger.get(f"opinions/{name}") is not None:
+            return found
+        lines = rereading.answers(name, questions(ctx.run_dir, name), ask)
+        if not lines:
+            return found
+        kept = rereading.keep(ctx.run_dir, name, lines)
+        said = rereading.summary(name, lines)
+        body = {"short_name": name, "sha256": hashlib.sha256(kept).hexdigest(), "said": said}
+        ctx.ledger.append("opinions", f"opinions/{name}", body)
+        ctx.sink.say(said)
+        return audit_path(ctx.run_dir)
+
     def _unchanged(self, verdicts: dict[str, Verdict]) -> None:
         """Every verdict given before must come out again; else the evidence or the auditor changed under the campaign."""
         for entry in self._ctx.ledger.of_kind("verdict"):
             before, name = entry.body["verdict_sha256"], str(entry.body["short_name"])
             if before is not None and (name not in verdicts or verdict_digest(verdicts[name]) != before):
+                self._damaged(name, verdicts.get(name))
                 raise EvidenceError(
                     f"{name}: the verdict in the ledger does not come out again from the evidence",
                     f"Run `countersign audit {self._ctx.run_dir}` and compare; start a new campaign.",
                 )
+
+    def _damaged(self, name: str, now: Verdict | None) -> None:
+        """Put on record what the evidence says now."""
+        word = "gone" if now is None else f"{now.verdict} ({now.outcome}): {'; '.join(str(reason) for reason in now.reasons)}"
+        said = f"the verdict on {name} does not come out again; it is {word[:1000]}"
+        self._ctx.ledger.append("damage", f"damage/{name}", {"short_name": name, "said": said})
 
     def _crashed(self, name: str, request: Entry, error: Exception) -> tuple[Entry, list[str]]:
         words = f"the auditor crashed: {type(error).__name__}: {error}"[:500]

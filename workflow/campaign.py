@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow.asking import people
 from workflow.canonical import digest, pretty, write_atomic
 from workflow.catalogue import overlays_to_try
+from workflow.choosing import check_models, told
 from workflow.config import CampaignConfig
 from workflow.context import Context, Sink, levers_to_try
 from workflow.errors import EvidenceError, InfrastructureError, UsageError
@@ -45,6 +47,12 @@ class Services:
     build_bench: BenchFactory
     """The stopwatch of a campaign directory: driver, prompts, entropy."""
     sink: Sink
+    progress: Callable[[str, float], None] | None = None
+    """Hears what the stopwatch does, in place of the sink; it may raise KeyboardInterrupt between two things."""
+    tape: Path | None = None
+    """Recorded calls that answer in place of models."""
+    record: Path | None = None
+    """A second file that calls are recorded in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Outcome:
     """``levers`` and ``candidates``: tried all it could; ``wall``: ended early, the report is partial."""
     verdicts: tuple[tuple[str, str, str], ...]
     """Short name, verdict, outcome of every audit."""
+    unsigned: tuple[str, ...] = ()
+    """Of those that were banked: without the signature of the second reader that was wanted."""
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -75,8 +85,9 @@ class Outcome:
             "audited": self.audited,
             "banked": list(self.banked),
             "dropped": list(self.dropped),
+            "unsigned": list(self.unsigned),
             "stopped": self.stopped,
-            "partial": self.stopped == "wall",
+            "partial": self.stopped in ("wall", "device", "money"),
             "verdicts": [dict(zip(("short_name", "verdict", "outcome"), row, strict=True)) for row in self.verdicts],
         }
 
@@ -87,6 +98,7 @@ def check(config: CampaignConfig) -> None:
     validate_settings(engine, config.flags, config.env)
     levers_to_try(config, engine)
     overlays_to_try(config, engine)
+    check_models(config.models)
 
 
 def run(config: CampaignConfig, services: Services, out: Path, campaign_id: str | None = None) -> Outcome:
@@ -115,7 +127,7 @@ def run(config: CampaignConfig, services: Services, out: Path, campaign_id: str 
                 "campaign_id": name,
                 "created_unix": services.clock(),
                 "config": config.model_dump(mode="json"),
-                "policy": "builtin",
+                "policy": policy(config, services.tape),
                 "versions": versions(),
             }
             write_atomic(run_dir / FILE, pretty(record))
@@ -174,12 +186,13 @@ def _drive(config: CampaignConfig, services: Services, run_dir: Path, name: str,
     created = ledger.get("campaign")
     if created is not None and created.body["config_sha256"] != asked:
         raise EvidenceError(f"{run_dir / FILE}: not the configuration in the ledger", "Restore it, or start a new campaign.")
-    bench = services.build_bench(config, run_dir, services.clock, services.sink.at)
+    bench = services.build_bench(config, run_dir, services.clock, services.progress or services.sink.at)
     with open_log(run_dir, name, services.clock) as log, open_checkpoints(run_dir / ".state") as saver:
 
         def context(spent: float) -> Context:
             engine, now = get_engine(config.engine), services.clock()
-            return Context(run_dir, name, config, engine, ledger, bench, services.sink, log, services.clock, now, spent)
+            who = people(config, run_dir, log, services.tape, services.record)
+            return Context(run_dir, name, config, engine, ledger, bench, services.sink, log, services.clock, now, spent, who)
 
         spent = spent_seconds(build_graph(context(0.0), saver), name)
         graph = build_graph(context(spent), saver)
@@ -206,6 +219,7 @@ def outcome(run_dir: Path, ledger: Ledger, config: CampaignConfig, stopped: str)
         dropped=names["drop"],
         stopped=stopped,
         verdicts=verdicts,
+        unsigned=tuple(str(entry.body["short_name"]) for entry in ledger.of_kind("bank") if entry.body.get("unsigned")),
     )
 
 
@@ -222,6 +236,11 @@ def _disk(run_dir: Path) -> Iterator[None]:
             f"{getattr(error, 'filename', None) or run_dir}: cannot be written: {words}",
             f"Mend that, then `countersign campaign resume {run_dir}` (or `run` again when nothing was created).",
         ) from error
+
+
+def policy(config: CampaignConfig, tape: Path | None) -> str:
+    """Who answers for the roles when the campaign begins: ``builtin``, or the models by role."""
+    return told(config.models, tape) or "builtin"
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workflow.errors import ConfigError, WorkerFailedError
@@ -55,8 +56,17 @@ class Put(NamedTuple):
     """Why its source could not be built; None when it was, or has none."""
 
 
-def put_into_run(ctx: Context, name: str, chosen: Overlay) -> Put:
-    """Copy an overlay into the run, built where it has to be.
+def copied(chosen: Overlay) -> Callable[[Path], None]:
+    """Fills a folder with an overlay of the catalogue."""
+    return lambda folder: _copy(chosen.folder, folder)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def put_into_run(ctx: Context, name: str, fill: Callable[[Path], None]) -> Put:
+    """Make an overlay's folder in the run, built where it has to be; ``fill`` writes its sources into a folder that is not there.
 
     The folder appears whole or not at all; one that an interrupted session left without a word in the ledger is made afresh.
     """
@@ -65,7 +75,7 @@ def put_into_run(ctx: Context, name: str, chosen: Overlay) -> Put:
     for left in (part, place):
         shutil.rmtree(left, ignore_errors=True)
     part.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(chosen.folder, part, ignore=shutil.ignore_patterns("__pycache__"))
+    fill(part)
     unbuilt = None
     if (part / SOURCE).is_file():
         try:

@@ -19,6 +19,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from workflow.errors import EvidenceError, InstallError
 
 FILE = "checkpoint.sqlite"
+HINT = "No evidence is in it: move .state/checkpoint.sqlite away and resume; the ledger knows what was measured and decided."
 
 
 @contextmanager
@@ -37,7 +38,5 @@ def open_checkpoints(state_dir: Path) -> Iterator[SqliteSaver]:
             connection.execute("PRAGMA synchronous=FULL")
             saver.setup()
         except sqlite3.DatabaseError as error:
-            raise EvidenceError(
-                f"{path}: not a checkpoint database ({error})", "Evidence is not in it; start a new campaign or restore it."
-            ) from error
+            raise EvidenceError(f"{path}: not a checkpoint database ({error})", HINT) from error
         yield saver

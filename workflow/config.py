@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -63,6 +63,38 @@ class MeasureConfig(_Frozen):
     """Seconds a server may take to answer for the first time."""
 
 
+Role = Literal["baseline", "profiler", "config_tuner", "kernel_integrator", "auditor"]
+
+
+class ModelsConfig(_Frozen):
+    """Which language models answer for which roles; without any, the built-in policies do."""
+
+    default: str | None = None
+    """Model of every role, as LiteLLM spells it (``openai/gpt-4o``); null: none."""
+    roles: dict[Role, str | None] = Field(default_factory=dict)
+    """Model by role, in place of the default; null: the built-in policy."""
+    api_base: str | None = None
+    """Base URL of a server of one's own; null: the provider's."""
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds that one call may take, its second try included."""
+    answer_tokens: Annotated[int, Field(ge=64, le=100_000)] = 2000
+    """Tokens that one answer may have."""
+    max_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 5.0
+    """Money that all calls of a campaign may cost; a model without a known price is bounded by max_tokens alone."""
+    max_tokens: Annotated[int, Field(ge=0, le=10_000_000_000)] = 2_000_000
+    """Tokens that all calls of a campaign may take."""
+    auditor_samples: Annotated[int, Field(ge=1, le=9)] = 1
+    """How often the auditor's second reader is asked; where the answers disagree the verdict is a FLAG."""
+
+    on_degraded: Literal["open", "closed"] = "open"
+    """What a PASS or FLAG is worth whose second reader could not be asked: banked as UNSIGNED, or not banked."""
+
+    def by_role(self) -> dict[Role, str]:
+        """Model by role, without those that have none."""
+        found = {role: self.roles.get(role, self.default) for role in get_args(Role)}
+        return {role: name for role, name in found.items() if name is not None}
+
+
 class CampaignConfig(_Frozen):
     """One campaign. Every field has a default; an empty file is the embedded campaign."""
 
@@ -98,6 +130,8 @@ class CampaignConfig(_Frozen):
     """Overlays of the catalogue to try, in this order, where the profile routes their operation; null: all that fit here."""
     max_overlays: Annotated[int, Field(ge=0, le=100)] = 1
     """Overlays tried at most."""
+    models: ModelsConfig = ModelsConfig()
+    """Language models behind the roles; without any, built-in policies answer."""
     use_auditor: bool = False
     """An auditor judges every result and only what it signs is banked; ``--use-auditor`` and ``--no-auditor`` override it."""
     auditor_max_remeasure: Annotated[int, Field(ge=0, le=5)] = 1
@@ -109,6 +143,8 @@ class CampaignConfig(_Frozen):
     wall_minutes: Annotated[float, Field(gt=0, le=100_000)] = 120.0
     """Minutes of work, all sessions together: no new change is measured that they would not hold with the final comparison
     still to come; the report is then partial and says so."""
+    device_minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """Minutes that servers may run, all launches together; null: as long as the wall clock allows."""
 
     @model_validator(mode="after")
     def _server_fits_engine(self) -> CampaignConfig:

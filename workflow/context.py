@@ -21,6 +21,8 @@ from workflow.serving.overlay import Overlay
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from workflow.asking import People
+
 BASELINE = "baseline"
 
 
@@ -65,6 +67,8 @@ class Context:
     """``clock`` when this session began."""
     spent_before_s: float
     """Seconds that earlier sessions worked."""
+    people: People
+    """Who answers for the roles."""
 
     @property
     def plain(self) -> Settings:

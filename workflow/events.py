@@ -167,7 +167,7 @@ def _times(speedup: float | None) -> str:
 
 
 def _bank(body: Mapping[str, Any]) -> str:
-    signed = "" if body["audited"] else ", UNAUDITED"
+    signed = ", UNAUDITED" if not body["audited"] else ", UNSIGNED" if body.get("unsigned") else ""
     return f"{body['short_name']}: BANKED, median {body['median_tok_s']:.1f} tok/s{signed}"
 
 

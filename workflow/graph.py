@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import workflow.checkpoint  # noqa: F401 - sets the strict mode that langgraph reads when it is imported
+from workflow import checkpoint  # first: it sets the strict mode that langgraph reads when it is imported
 
 # isort: split
 from langgraph.graph import END, START, StateGraph
@@ -14,11 +14,13 @@ from langgraph.graph.state import CompiledStateGraph
 
 from workflow import routing
 from workflow.context import Context
+from workflow.errors import EvidenceError
 from workflow.nodes import Nodes
 from workflow.state import State
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.types import StateSnapshot
 
 Node = Callable[[State], State]
 Graph = CompiledStateGraph[State, None, State, State]
@@ -96,11 +98,12 @@ def _add(graph: StateGraph[State, None, State, State], ctx: Context, node: Node)
 def drive(graph: Graph, begin: State, steps: int) -> State:
     """Run the campaign to its end from its newest checkpoint, or from ``begin`` when there is none.
 
-    Every step is on the disk before the next one starts. A campaign that has ended returns its state at once.
+    Every step is on the disk before the next one starts. A campaign that has ended returns its state at once. It has ended when
+    no task is left: a session that died with a node's answer saved and the step not has a task, and nothing in ``next``.
     """
     config: Any = {"configurable": {"thread_id": begin["campaign_id"]}, "recursion_limit": steps + 1}
-    known = graph.get_state(config)
-    if known.values and not known.next:
+    known = _known(graph, config)
+    if known.values and not known.tasks:
         return known.values  # type: ignore[return-value]
     found: Any = graph.invoke(None if known.values else begin, config, durability="sync")
     result: State = found
@@ -110,4 +113,13 @@ def drive(graph: Graph, begin: State, steps: int) -> State:
 def spent_seconds(graph: Graph, campaign_id: str) -> float:
     """Seconds of work that earlier sessions of this campaign recorded."""
     config: Any = {"configurable": {"thread_id": campaign_id}}
-    return float(graph.get_state(config).values.get("spent_s", 0.0))
+    return float(_known(graph, config).values.get("spent_s", 0.0))
+
+
+def _known(graph: Graph, config: Any) -> StateSnapshot:  # noqa: ANN401 - LangGraph's configuration
+    """The newest checkpoint. Raises EvidenceError when the store holds none that LangGraph can read."""
+    try:
+        return graph.get_state(config)
+    except Exception as error:
+        what = f"{checkpoint.FILE}: not a checkpoint of this campaign ({type(error).__name__}: {error})"[:400]
+        raise EvidenceError(what, checkpoint.HINT) from error

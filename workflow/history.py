@@ -36,6 +36,8 @@ class Tried:
     """``{dir, name, op, target, entry, sha256}`` of an overlay; None for a lever."""
     unbuilt: str | None
     """Why the overlay's source could not be built."""
+    authored: bool
+    """True: the overlay is its producer's own code, none of the catalogue."""
     digest: str
     why: str
     decided: Decided
@@ -130,6 +132,7 @@ def _tried(
         env=dict(body["env"]),
         overlay=dict(body["overlay"]) if body.get("overlay") else None,
         unbuilt=str(body["unbuilt"]) if body.get("unbuilt") else None,
+        authored=bool(body.get("authored")),
         digest=str(body["digest"]),
         why=str(body["why"]),
         decided=decided,

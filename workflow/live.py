@@ -22,7 +22,7 @@ SHOWN = 4
 BAR = 20
 NARROW, LOW = 60, 10
 """Columns below which the bar is left out, and rows below which the decisions are."""
-STYLES = {"PASS": "green", "BANKED": "bold green", "FLAG": "yellow", "FAIL": "red"}
+STYLES = {"PASS": "green", "BANKED": "bold green", "BANKED UNSIGNED": "bold yellow", "FLAG": "yellow", "FAIL": "red"}
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from workflow.context import Context, baseline_dir, changed, config_digest, fina
 from workflow.errors import EvidenceError
 from workflow.figures import LegFigures, delta_pct, leg_figures, plain_rule
 from workflow.isolating import isolate
+from workflow.ledger import Entry
 from workflow.measure.execute import execute
 from workflow.measure.plan import Plan
 from workflow.measure.types import Leg, Settings
@@ -100,6 +101,12 @@ class Nodes:
         if word is None or (word.body["verdict"] in ("PASS", "FLAG") and not word.body["verdict_sha256"]):
             raise EvidenceError(f"{name}: no verdict in the ledger", "The run was edited. Start a new campaign.")
         decision = judge(word.body["verdict"], word.body["outcome"], state["attempt"], ctx.config.auditor_max_fix)
+        if decision == "bank" and self._legs(name)[1].median is None:
+            ctx.sink.say(f"{name}: signed, and its servers left no row: not banked")
+            return {"decision": "drop"}
+        if decision == "bank" and unsigned(word) and ctx.config.models.on_degraded == "closed":
+            ctx.sink.say(f"{name}: the auditor's model did not sign, and this campaign wants it to (on_degraded: closed)")
+            return {"decision": "drop"}
         return {"decision": decision}
 
     def bank(self, state: State) -> State:
@@ -114,11 +121,13 @@ class Nodes:
             "median_tok_s": cand.median,
             "verdict_sha256": word.body["verdict_sha256"] if word else None,
             "audited": word is not None,
+            **({"unsigned": True} if unsigned(word) else {}),
         }
         ctx.ledger.append("bank", f"bank/{name}", entry)
         gain = delta_pct(ref, cand)
-        ctx.sink.say(f"{name}: BANKED" + (f" ({gain:+.1f} %)" if gain is not None else ""))
-        ctx.sink.decided(name, "BANKED", f"{gain:+.1f} %" if gain is not None else "")
+        banked = "BANKED UNSIGNED" if unsigned(word) else "BANKED"
+        ctx.sink.say(f"{name}: {banked}" + (f" ({gain:+.1f} %)" if gain is not None else ""))
+        ctx.sink.decided(name, banked, f"{gain:+.1f} %" if gain is not None else "")
         return {"short_name": "", "attempt": 1}
 
     def fix(self, state: State) -> State:
@@ -132,6 +141,7 @@ class Nodes:
         word = ctx.ledger.get(f"verdict/{name}")
         if word is not None:
             reason = f"{word.body['verdict']} ({word.body['outcome']}), action {word.body['action']}"
+            reason += "; UNSIGNED, its second reader could not be asked" if unsigned(word) else ""
             drop(ctx, name, reason, refuted=word.body["outcome"] == "refuted")
         else:
             result = plain_rule(*self._legs(name), ctx.config.noise_band_pct)
@@ -144,7 +154,7 @@ class Nodes:
         if not ctx.ledger.of_kind("bank"):
             ctx.sink.say("final: skipped, nothing was banked")
             return {"final_measured": False}
-        if state["stopped"] == "wall" and is_spent(ctx, state["spent_s"]):
+        if state["stopped"] in ("wall", "device") and is_spent(ctx, state["spent_s"]):
             ctx.sink.say("final: skipped, the time budget is used up")
             return {"final_measured": False}
         known = ctx.in_force_tok_s(state["baseline_sets"]) or 0.0
@@ -174,3 +184,8 @@ class Nodes:
         ctx = self._ctx
         ref, cand = (leg_figures(ctx.run_dir, ctx.ledger, f"config/{name}/{leg}") for leg in ("ref", "cand"))
         return ref, cand
+
+
+def unsigned(word: Entry | None) -> bool:
+    """True for a verdict that is no FAIL and that its second reader did not sign."""
+    return word is not None and word.body["verdict"] != "FAIL" and not word.body.get("signed_off", True)

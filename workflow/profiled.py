@@ -6,15 +6,18 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from workflow import requests
+from agents import OpView
+from workflow import authored, requests
+from workflow.asking import BudgetSpentError, asking
 from workflow.catalogue import overlays_on_offer
 from workflow.context import Context, levers_to_try, profile_dir
+from workflow.desk import desk
 from workflow.errors import EvidenceError, WorkerFailedError
 from workflow.history import read_verdicts
 from workflow.measure.types import Workload
-from workflow.profiling import Table, route, table
-from workflow.profiling.run import TRACE
+from workflow.profiling import route
 from workflow.serving.overlay import folder_digest
+from workflow.tables import tables
 
 CORRECTED = "profile_modules"
 """Gate of the auditor whose figures are shares by module, percent."""
@@ -78,9 +81,10 @@ def route_round(ctx: Context, number: int) -> None:
         body["because"] = f"the auditor failed the profile ({word.body['outcome']})"
     else:
         shown = tables(ctx, number)
-        catalogue = {item.op for item in overlays_on_offer(ctx)}
+        catalogue = None if authored.wanted(ctx) else {item.op for item in overlays_on_offer(ctx)}
         body |= route(shown, corrected(ctx, number), catalogue, levers_to_try(ctx.config, ctx.engine)).as_dict()
         body["corrected"] = bool(corrected(ctx, number))
+        body["routed"] = _ordered(ctx, body["routed"])
     ctx.ledger.append("route", key, body)
     for item in body["routed"]:
         ctx.sink.say(f"route: {item['op']} {item['share_pct']:.1f} % (ceiling {item['ceiling_pct']:+.1f} %): {item['reason']}")
@@ -88,9 +92,16 @@ def route_round(ctx: Context, number: int) -> None:
         ctx.sink.say(f"route: no operation goes to the kernel track{': ' + body['because'] if body['because'] else ''}")
 
 
-def tables(ctx: Context, number: int) -> Table:
-    """The tables of the n-th profile, made again from its trace."""
-    return table((ctx.run_dir / profile_dir(number) / TRACE).read_bytes())
+def _ordered(ctx: Context, routed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Routed operations as the profiler puts them; what it leaves out is not worked on."""
+    try:
+        with asking("profiler"):
+            order = ctx.people.producers.profiler([OpView.model_validate(item) for item in routed], desk(ctx, []))
+    except BudgetSpentError as error:
+        ctx.sink.say(str(error))
+        return routed
+    by_name = {item["op"]: item for item in routed}
+    return [by_name[name] for name in dict.fromkeys(order) if name in by_name]
 
 
 def corrected(ctx: Context, number: int) -> Mapping[str, float]:

@@ -22,6 +22,7 @@ _NEEDS = {
         *("proof", "pydantic", "rich", "structlog", "tokenizers", "yaml"),
     ),
     "engine": ("torch", "transformers"),
+    "models": ("jinja2", "litellm", "pydantic", "yaml"),
     "audit": ("duckdb", "msgspec", "scipy", "numpy"),
     "proof": ("jinja2", "matplotlib", "yaml"),
 }

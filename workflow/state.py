@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 Decision = Literal["bank", "fix", "drop"]
-Stopped = Literal["", "levers", "candidates", "wall", "refused"]
-"""Why no further change is proposed: none left, bound reached, time used up, or the producer asked for what may not be."""
+Stopped = Literal["", "levers", "candidates", "wall", "device", "money", "producers", "refused"]
+"""Why no further change is proposed: none left, a bound, time or money, no idea, or one that may not be made."""
 
 
 class State(TypedDict, total=False):

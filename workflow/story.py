@@ -112,7 +112,7 @@ def _verdict(body: dict[str, Any], judged: Mapping[str, Mapping[str, Any]], gain
 
 def _bank(body: dict[str, Any], gains: Mapping[str, float | None]) -> dict[str, Any]:
     kept = _only(body, "short_name", "flags", "env", "median_tok_s", "audited")
-    return {**kept, "delta_pct": gains.get(str(body["short_name"]))}
+    return {**kept, "unsigned": body.get("unsigned") is True, "delta_pct": gains.get(str(body["short_name"]))}
 
 
 def _drop(body: dict[str, Any], gains: Mapping[str, float | None]) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _gain(item: Mapping[str, Any]) -> str:
 
 
 def _signed(item: Mapping[str, Any]) -> str:
-    return "" if item["audited"] else "; UNAUDITED"
+    return "; UNAUDITED" if not item["audited"] else "; UNSIGNED" if item["unsigned"] else ""
 
 
 def _refuted(item: Mapping[str, Any]) -> str:

@@ -88,7 +88,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> 
 def test_a_wheel_holds_every_example_as_files(tmp_path: Path) -> None:
     """Built from a copy of the tree, without a network: files where the tree has links, and they are found there."""
     tree, out = tmp_path / "tree", tmp_path / "wheel"
-    for name in ("workflow", "agents", "audit", "proof", "raw_runs"):
+    for name in ("workflow", "agents", "audit", "proof", "raw_runs", "skills"):
         shutil.copytree(
             ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "model.safetensors")
         )

@@ -11,11 +11,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from workflow.announce import announcement
-from workflow.config import CampaignConfig, Scalar
+from workflow.config import CampaignConfig, Role, Scalar
 from workflow.serving import Engine, get_engine
 
 WIDTH = 100
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+ROLES: Mapping[Role, str] = {
+    "baseline": "measure the baseline again, or go on",
+    "profiler": "which of the routed operations first",
+    "config_tuner": "which lever next",
+    "kernel_integrator": "which overlay next",
+    "auditor": "a second reader, who can only lower a verdict",
+}
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
@@ -73,8 +80,8 @@ def _choices(name: str, engine: Engine) -> list[str]:
         "env": [(key, "text") for key in sorted(engine.env_allowed)],
         "levers": [(f"{item.name} ({_sets(item.flags)})", item.summary) for item in engine.levers],
     }
-    found = choices.get(name, [])
-    head = [f"Engine {engine.name}:"] if found else []
+    found = [*ROLES.items()] if name == "roles" else choices.get(name, [])
+    head = [f"Engine {engine.name}:" if name in choices else "What each decides:"] if found else []
     return head + [line for key, words in found for line in textwrap.wrap(f"{key}: {words}", WIDTH - 4, subsequent_indent="  ")]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from workflow.cli import completing, judging, running
+from workflow.cli import completing, judging, running, skills
 from workflow.errors import CountersignError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -50,7 +50,7 @@ def cli() -> None:
     """
 
 
-for command in (*running.COMMANDS, *judging.COMMANDS, *completing.COMMANDS):
+for command in (*running.COMMANDS, *judging.COMMANDS, *skills.COMMANDS, *completing.COMMANDS):
     cli.add_command(command)
 
 

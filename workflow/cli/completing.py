@@ -15,6 +15,8 @@ from click.shell_completion import CompletionItem, get_completion_class
 RUNS = "runs"
 MARKS = ("campaign.json", "audit_request.json", "ledger.jsonl")
 """Files that make a directory a run."""
+ROLES = ("baseline", "profiler", "config_tuner", "kernel_integrator", "auditor")
+"""As workflow.config has them, which is too heavy to import here."""
 MOST_BYTES = 1 << 20
 """A larger audit_request.json is not read while somebody waits."""
 _PLAIN = re.compile(r"[A-Za-z0-9._+@%/~-]+")
@@ -46,6 +48,11 @@ def requests(ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
     asked = value if isinstance(value, list) else [value]
     names = [item["short_name"] for item in asked if isinstance(item, dict) and isinstance(item.get("short_name"), str)]
     return [CompletionItem(name) for name in names if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
+
+
+def roles(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Roles that a model can stand behind, and nothing after the sign."""
+    return [CompletionItem(f"{name}=") for name in ROLES if f"{name}=".startswith(incomplete) and "=" not in incomplete]
 
 
 def examples(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

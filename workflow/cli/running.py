@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,25 @@ from workflow.cli import completing
 
 if TYPE_CHECKING:
     from workflow.commands.init_pair import Engine
+
+REPLAY = click.option(
+    "--replay",
+    metavar="RECORDING",
+    type=click.Path(path_type=Path),
+    shell_complete=completing.runs,
+    help="Recorded calls answer in place of models: a calls.jsonl, or the run that it is in.",
+)
+RECORD = click.option(
+    "--record", metavar="FILE", type=click.Path(path_type=Path), help="Keep the models' calls in FILE, too, to be replayed."
+)
+MODEL = click.option(
+    "--model",
+    metavar="NAME|ROLE=NAME",
+    multiple=True,
+    shell_complete=completing.roles,
+    help="Language model behind every role, or behind one; `builtin` for the built-in policy. Repeatable.",
+)
+API_BASE = click.option("--api-base", metavar="URL", help="Where those models are served [default: by their provider].")
 
 
 @click.group()
@@ -55,38 +74,50 @@ def init_command(file: Path) -> int:
 @click.option("--out", default=Path("runs"), show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--id", "campaign_id", default=None, help="Name of the run [default: time and four characters].")
 @click.option("--plan-only", is_flag=True, help="Print the plan and its cost, start nothing.")
+@MODEL
+@API_BASE
+@REPLAY
+@RECORD
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")
-def run_command(
-    file: Path | None, use_auditor: bool | None, out: Path, campaign_id: str | None, plan_only: bool, as_json: bool
-) -> int:
+def run_command(model: tuple[str, ...], api_base: str | None, replay: Path | None, record: Path | None, **asked: Any) -> int:  # noqa: ANN401 - click hands over the fields of Asked
     """Run the campaign of FILE (default: the embedded one that ships with Countersign).
 
     A candidate that is refused is a result, not an error: the exit code is 0 when the campaign finished.
+
+    Built-in policies answer for the roles, unless the file or --model names language models: one for all, or one for each
+    of baseline, profiler, config_tuner, kernel_integrator, auditor. Keys stand in the environment (docs/models.md).
 
     \b
     Examples:
       countersign campaign run --use-auditor
       countersign campaign run my.yaml --plan-only
       countersign campaign run my.yaml --json > outcome.json
+      countersign campaign run --use-auditor --model anthropic/claude-sonnet-4-5 --model baseline=builtin
+      countersign campaign run --model hosted_vllm/qwen3 --api-base http://127.0.0.1:8000/v1 --record calls.jsonl
+      countersign campaign run --model hosted_vllm/qwen3 --replay calls.jsonl
     """
-    from workflow.commands.campaign import run_campaign
+    from workflow.commands.campaign import Answering, Asked, run_campaign
 
-    return run_campaign(file, use_auditor, out, campaign_id, plan_only=plan_only, as_json=as_json)
+    as_json = bool(asked.pop("as_json"))
+    return run_campaign(Asked(**asked), Answering(model, api_base, replay, record), as_json=as_json)
 
 
 @campaign.command("resume", short_help="Go on with an interrupted campaign.")
 @click.argument("directory", type=click.Path(path_type=Path), shell_complete=completing.runs)
+@REPLAY
+@RECORD
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")
-def resume_command(directory: Path, as_json: bool) -> int:
-    """Go on with the campaign in DIRECTORY. No sealed launch is measured again.
+def resume_command(directory: Path, replay: Path | None, record: Path | None, as_json: bool) -> int:
+    """Go on with the campaign in DIRECTORY. No sealed launch is measured again, and no model is asked twice.
 
     \b
-    Example:
+    Examples:
       countersign campaign resume runs/tuesday
+      countersign campaign resume runs/tuesday --replay calls.jsonl
     """
-    from workflow.commands.campaign import resume_campaign
+    from workflow.commands.campaign import Answering, resume_campaign
 
-    return resume_campaign(directory, as_json=as_json)
+    return resume_campaign(directory, Answering(replay=replay, record=record), as_json=as_json)
 
 
 @campaign.command("status", short_help="How a campaign stands, and the next step.")
@@ -250,23 +281,28 @@ def train_command(out: Path) -> int:
 
 @click.command("doctor", short_help="What this machine has for campaigns, and what it lacks.")
 @click.option("--out", default=Path("runs"), show_default=True, type=click.Path(path_type=Path), help="Where runs would be kept.")
+@MODEL
+@API_BASE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def doctor_command(out: Path, as_json: bool) -> int:
+def doctor_command(out: Path, model: tuple[str, ...], api_base: str | None, as_json: bool) -> int:
     """Look at this machine: packages, engines, accelerator, sandbox, disk, memory, load, keys; and the cure for what is wrong.
 
-    Starts no server, asks no network, prints no key. Each line is `ok`, `warn` or `missing`.
+    Starts no server, prints no key, and asks no network but for --model, which is asked one small question. Each line is
+    `ok`, `warn` or `missing`.
 
     \b
     Examples:
       countersign doctor
       countersign doctor --json | jq '.checks[] | select(.state != "ok")'
+      countersign doctor --model openai/gpt-4o
+      countersign doctor --model hosted_vllm/qwen3 --api-base http://127.0.0.1:8000/v1
 
     \b
-    Exit codes: 0 the embedded campaign can run, 3 it cannot.
+    Exit codes: 0 the embedded campaign can run (with these models), 3 it cannot.
     """
     from workflow.commands.doctor import doctor_command as body
 
-    return body(out, machine=as_json)
+    return body(out, model, api_base, machine=as_json)
 
 
 COMMANDS = (campaign, init_pair_command, model, doctor_command)

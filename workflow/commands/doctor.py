@@ -9,15 +9,16 @@ import click
 
 from workflow.doctoring import Check, examine
 from workflow.plain import one_line, to_json
+from workflow.startup import require
 
 SCHEMA = "countersign.doctor/1"  # 1: first form
 CANNOT = 3
 
 
-def doctor_command(runs: Path, *, machine: bool) -> int:
+def doctor_command(runs: Path, models: Sequence[str], api_base: str | None, *, machine: bool) -> int:
     """Print the checks as they are made, each with its cure. Returns 0, or 3 when the embedded campaign cannot run here."""
     checks = []
-    for item in examine(runs):
+    for item in examine(runs, _named(models, api_base), api_base):
         checks.append(item)
         if not machine:
             click.echo("\n".join(lines_of(item)))
@@ -27,6 +28,19 @@ def doctor_command(runs: Path, *, machine: bool) -> int:
     else:
         click.echo(summary(checks))
     return 0 if can_run(checks) else CANNOT
+
+
+def _named(wanted: Sequence[str], api_base: str | None) -> list[str]:
+    """The models that a campaign with these options would ask. Raises UsageError, ConfigError."""
+    if not wanted and api_base is None:
+        return []
+    require("campaign")
+    from workflow.choosing import check_models, choose
+    from workflow.config import ModelsConfig
+
+    models = choose(ModelsConfig(), wanted, api_base)
+    check_models(models)
+    return sorted(set(models.by_role().values()))
 
 
 def lines_of(item: Check) -> list[str]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workflow.doctoring import machine, software
 from workflow.doctoring.check import Check
+from workflow.doctoring.model import model
 
 
-def examine(runs: Path) -> Iterator[Check]:
-    """Look at this machine; ``runs`` is where campaigns would be kept. Nothing stays written, no network is asked.
+def examine(runs: Path, models: Sequence[str] = (), api_base: str | None = None) -> Iterator[Check]:
+    """Look at this machine; ``runs`` is where campaigns would be kept. Nothing stays written, no network is asked but for models.
 
     The load is measured first, before the checks themselves make any.
     """
     busy = machine.busy_cores()
     yield software.python()
     yield software.packages()
-    for extra in ("audit", "campaign", "engine", "proof"):
+    for extra in ("audit", "campaign", "engine", "models", "proof"):
         yield software.dependencies(extra)
     yield software.versions(software.pins(), software.installed())
     probe = software.probe()
@@ -36,3 +37,5 @@ def examine(runs: Path) -> Iterator[Check]:
     yield machine.ports()
     yield machine.clock()
     yield software.keys(os.environ)
+    for name in models:
+        yield model(name, api_base)

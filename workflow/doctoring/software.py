@@ -188,4 +188,8 @@ def keys(environment: Mapping[str, str]) -> Check:
     """Which of the usual keys for language models are set; their values are never looked at beyond that."""
     there = [name for name in KEYS if environment.get(name)]
     words = f"set: {', '.join(there)}" if there else "none set"
-    return Check("model keys", "ok", f"{words}; not needed: what ships proposes and judges without a language model")
+    return Check(
+        "model keys",
+        "ok",
+        f"{words}; not needed: what ships proposes and judges without a language model; --model NAME tries one",
+    )

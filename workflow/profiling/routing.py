@@ -24,13 +24,13 @@ class Route(NamedTuple):
         return {"routed": list(self.routed), "left": list(self.left), "levers": self.levers}
 
 
-def route(table: Table, shares: Mapping[str, float], catalogue: Iterable[str], levers: Sequence[Lever]) -> Route:
+def route(table: Table, shares: Mapping[str, float], catalogue: Iterable[str] | None, levers: Sequence[Lever]) -> Route:
     """Send every operation of a profile somewhere.
 
     ``shares``: corrected shares by operation, percent, where somebody corrected them. ``catalogue``: operations that have
-    an overlay.
+    an overlay; None where somebody writes overlays for any.
     """
-    known = set(catalogue)
+    known = None if catalogue is None else set(catalogue)
     routed: list[dict[str, Any]] = []
     left: list[dict[str, Any]] = []
     for row in table.modules:
@@ -40,7 +40,7 @@ def route(table: Table, shares: Mapping[str, float], catalogue: Iterable[str], l
             left.append({**item, "reason": "no operation of the model: scheduling, sampling and copies around it"})
         elif share < MIN_SHARE_PCT:
             left.append({**item, "reason": f"below {MIN_SHARE_PCT:g} % of the time"})
-        elif row.name not in known:
+        elif known is not None and row.name not in known:
             left.append({**item, "reason": "the catalogue holds no overlay for it"})
         else:
             routed.append({**item, "reason": f"{row.calls} calls, most time in {', '.join(row.modules[:2])}"})

@@ -31,6 +31,9 @@ STOPPED: Mapping[str, str] = {
     "levers": "every declared lever was tried",
     "candidates": "the bound on candidates was reached",
     "wall": "the time budget ended: this report is partial",
+    "device": "the time budget of the servers ended: this report is partial",
+    "money": "the money for language models was spent: this report is partial",
+    "producers": "its producers had nothing more to propose",
     "refused": "the producer asked for a change that may not be made; see log.jsonl",
     "early": "it ended before every declared lever was tried; its ledger does not say why",
 }
@@ -98,9 +101,11 @@ def build(run: Run) -> dict[str, Any]:
         "engine": config.engine,
         "model": config.model,
         "audited": config.use_auditor,
+        "unsigned": [str(entry.body.get("short_name")) for entry in ledger.of_kind("bank") if entry.body.get("unsigned")],
+        "refusals": [str(entry.body.get("said")) for entry in ledger.of_kind("refusal")],
         "stopped": run.stopped,
         "stopped_because": STOPPED[run.stopped],
-        "partial": run.stopped in ("wall", "early"),
+        "partial": run.stopped in ("wall", "device", "money", "early"),
         "noise_band_pct": config.noise_band_pct,
         "workload": config.workload.model_dump(mode="json"),
         "error_budget": {

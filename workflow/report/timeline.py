@@ -49,11 +49,13 @@ def _words(entry: Entry) -> str:
                 f"{name} judged: {body.get('verdict', 'n/a')} ({body.get('outcome', 'n/a')}), action {body.get('action', 'n/a')}"
             )
         case "bank":
-            return f"{name} banked" + ("" if body.get("audited") is True else ", UNAUDITED")
+            return f"{name} banked" + (
+                ", UNAUDITED" if body.get("audited") is not True else ", UNSIGNED" if body.get("unsigned") else ""
+            )
         case "drop":
             return f"{name} dropped: {body.get('reason', 'n/a')}"
         case _:
-            return f"{entry.kind}: {name}"
+            return f"{entry.kind}: {body.get('said', name)}"
 
 
 def _routed(body: Mapping[str, Any]) -> str:

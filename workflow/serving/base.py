@@ -70,6 +70,8 @@ class Engine(ABC):
     """The engine's own report of its configuration, for engines that have one."""
     functions: tuple[str, ...] = ()
     """Functions (``module:attr``) of its models that a profile shows as operations of their own, beside the modules."""
+    overlay_roots: tuple[str, ...] = ()
+    """Modules, by the beginning of their names, whose functions an overlay that a producer wrote may replace."""
     overlays: Path | None = None
     """Catalogue of overlays for its models, a folder each; None for engines without one."""
 

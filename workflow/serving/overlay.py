@@ -24,8 +24,8 @@ INSIDE = "/overlay"
 """Where overlays lie in a sandbox."""
 MOST_BYTES = 16 * 1024 * 1024
 _KEYS = {"schema", "name", "op", "target", "entry", "summary"}
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,48}")
-_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,48}")
+TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ def read(folder: Path) -> Overlay:
         raise ConfigError(f"{manifest}: not an overlay's description", hint)
     if found["schema"] != SCHEMA:
         raise ConfigError(f"{manifest}: schema {found['schema']!r}", f"This version reads {SCHEMA!r}.")
-    if not _NAME.fullmatch(found["name"]):
+    if not NAME.fullmatch(found["name"]):
         raise ConfigError(f"{manifest}: name {found['name']!r} is not a plain name", "Use small letters, digits, '_' and '-'.")
-    if not _TARGET.fullmatch(found["target"]) or not found["entry"].isidentifier():
+    if not TARGET.fullmatch(found["target"]) or not found["entry"].isidentifier():
         what = f"{manifest}: target {found['target']!r}, entry {found['entry']!r}"
         raise ConfigError(what, "Name a target as module:attr, an entry as one word.")
     if not (folder / CODE).is_file():

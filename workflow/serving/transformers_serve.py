@@ -75,6 +75,7 @@ class TransformersServe(Engine):
     }
     health_path = "/health"
     functions = ("transformers.models.qwen2.modeling_qwen2:apply_rotary_pos_emb",)
+    overlay_roots = ("transformers.models.qwen2.",)
     overlays = Path(__file__).resolve().parent / "overlays"
     chat_path = "/v1/chat/completions"
 
