@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read once, by whichever test imports langgraph first
 
 from tests.support.children import alive
 from workflow.sandbox import Sandbox, detect

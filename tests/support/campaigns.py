@@ -9,6 +9,8 @@ from typing import Any
 from tests.support.simulated import FakeClock, SimulatedDriver, World, bench_factory
 from workflow.campaign import Services
 from workflow.config import CampaignConfig, MeasureConfig, WorkloadConfig
+from workflow.measure.execute import UNCONFINED
+from workflow.sandbox import Sandbox
 
 LEVERS = ("continuous-batching", "dtype-bfloat16")
 
@@ -54,10 +56,11 @@ def services(
     clock: FakeClock | None = None,
     drivers: list[SimulatedDriver] | None = None,
     sink: ListSink | None = None,
+    sandbox: Sandbox = UNCONFINED,
 ) -> Services:
     """Injected clock, id, stopwatch and sink."""
     now = clock or FakeClock()
-    return Services(now, lambda: "sim", bench_factory(world or World(), now, drivers), sink or ListSink())
+    return Services(now, lambda: "sim", bench_factory(world or World(), now, drivers, sandbox), sink or ListSink())
 
 
 def tree(root: Path, keep: Callable[[str], bool] = lambda _: True) -> dict[str, bytes]:

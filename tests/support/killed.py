@@ -2,9 +2,9 @@
 
 WHERE is ``append:N:before|after`` (the N-th new ledger line), ``rename:N`` (sealed and ledgered, not yet renamed),
 ``launch:N:before|after``, ``node:NAME:before|after`` (inside the graph's node, its checkpoint not yet written),
-``write:NAME`` (an atomic write of that file, temporary file there, not yet renamed), ``moment:N`` (the N-th of all these) or
-``never``. With ``--audit`` an auditor judges; with ``--whole`` the campaign profiles, routes and tries overlays, too; a
-campaign that is there already is resumed.
+``write:NAME`` (an atomic write of that file, temporary file there, not yet renamed), ``moment:N`` (the N-th of all these),
+``hold:N`` (says ``held`` before the N-th launch and waits for somebody to end it) or ``never``. With ``--audit`` an auditor
+judges; with ``--whole`` the campaign profiles, routes and tries overlays, too; a campaign that is there already is resumed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,16 @@ def arm(where: str) -> World:
         every_moment(nth)
     elif what == "launch":
         return World(kill_before=int(name)) if when == "before" else World(kill_after=int(name))
+    elif what == "hold":
+        return World(on_launch=lambda *_: hold() if nth() else None)
     return World()
+
+
+def hold() -> None:
+    """Say so, and wait."""
+    sys.stdout.write("held\n")
+    sys.stdout.flush()
+    time.sleep(600)
 
 
 def every_moment(wanted: Callable[..., bool]) -> None:

@@ -14,16 +14,17 @@ import os
 import random
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.isolated import SimulatedIsolator
 from workflow.config import CampaignConfig
-from workflow.measure.execute import Bench
+from workflow.measure.execute import UNCONFINED, Bench
 from workflow.measure.types import LaunchSpec, Observation, Progress, Prompt, RepeatRecord, RequestRecord, Settings, Workload
 from workflow.profiling import Table
 from workflow.profiling.run import Latency, Told, write_profile
+from workflow.sandbox import Sandbox
 from workflow.serving.overlay import install
 
 WORDS = ("add", "list", "sum", "call", "sort", "mean", "find", "join")
@@ -73,7 +74,13 @@ class World:
             "compile=True": 0.95,
         }
     )
-    """Throughput factor per ``flag=value``, and per ``overlay:name`` while it is rebound."""
+    """Throughput factor per ``flag=value``, per ``overlay:name`` while it is rebound, and per ``import:name`` always."""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """Overlay -> factor on the tokens that the server says it made, while it is rebound."""
+    wrong: Mapping[str, int] = field(default_factory=dict)
+    """Overlay -> every how manieth answer is wrong, while it is rebound."""
+    haunted: Mapping[str, float] = field(default_factory=dict)
+    """Launch id -> cores that strangers use whenever it runs; a trailing ``*`` matches a prefix."""
     fail: Mapping[str, Literal["start", "load"]] = field(default_factory=dict)
     """Launch id -> phase in which its server dies; a trailing ``*`` matches a prefix."""
     foreign: Mapping[str, float] = field(default_factory=dict)
@@ -104,6 +111,7 @@ class SimulatedDriver:
         if number == self._world.kill_before:
             os.kill(os.getpid(), signal.SIGKILL)
         progress("starting the server", 0.0)
+        install(spec.settings.overlays, sandboxed=True)
         begun = self._clock.now
         rng = random.Random(f"{self._world.seed}:{spec.launch_id}")
         phase = self._failure(spec.launch_id)
@@ -122,12 +130,13 @@ class SimulatedDriver:
         failure = None if phase is None else {"phase": phase, "reason": "died", "detail": "the simulated server died"}
         server = self._server(spec, begun, failed=phase is not None)
         again = self.launched.count(spec.launch_id) > 1
-        host = self._host(begun, 0.0 if again else self._world.foreign.get(spec.launch_id, 0.0))
+        haunted = next((cores for name, cores in self._world.haunted.items() if _fits(spec.launch_id, name)), 0.0)
+        host = self._host(begun, haunted or (0.0 if again else self._world.foreign.get(spec.launch_id, 0.0)))
         return Observation("failed" if failure else "complete", failure, server, warmup, repeats, host, b"simulated server\n")
 
     def _failure(self, launch_id: str) -> Literal["start", "load"] | None:
         for name, phase in self._world.fail.items():
-            if launch_id == name or (name.endswith("*") and launch_id.startswith(name[:-1])):
+            if _fits(launch_id, name):
                 return phase
         return None
 
@@ -137,7 +146,18 @@ class SimulatedDriver:
             rate *= self._world.speed.get(f"{key}={value}", 1.0)
         for item in spec.settings.overlays:
             rate *= self._world.speed.get(f"overlay:{item.name}", 1.0) if item.rebind else 1.0
+            rate *= self._world.speed.get(f"import:{item.name}", 1.0)
         return rate
+
+    def _bent(self, spec: LaunchSpec, record: RequestRecord) -> RequestRecord:
+        """A request as overlays that cheat show it."""
+        for item in spec.settings.overlays:
+            factor, nth = self._world.usage.get(item.name, 1.0), self._world.wrong.get(item.name, 0)
+            if item.rebind and factor != 1.0:
+                record = replace(record, usage_out=round((record.usage_out or 0) * factor))
+            if item.rebind and nth and record.index % nth == 0:
+                record = replace(record, answer=" ".join(reversed((record.answer or "").split())))
+        return record
 
     def _serve(self, spec: LaunchSpec, prompts: Sequence[Prompt], rate: float, batched: bool) -> RepeatRecord:
         """A closed loop of clients against one queue (plain) or one batch (batched)."""
@@ -149,7 +169,7 @@ class SimulatedDriver:
             sent = heapq.heappop(free)
             begin = sent if batched else max(sent, queue_until)
             end = queue_until = begin + each
-            records.append(_request(index, prompt, sent, begin, end, tokens))
+            records.append(self._bent(spec, _request(index, prompt, sent, begin, end, tokens)))
             heapq.heappush(free, end)
         start = self._clock.now
         duration = max((record.end_s or 0.0 for record in records), default=0.0)
@@ -192,6 +212,10 @@ class SimulatedDriver:
         return {"schema": "countersign.host/1", "cores": 2, "cpu_model": "simulated", "samples": samples}
 
 
+def _fits(launch_id: str, name: str) -> bool:
+    return launch_id == name or (name.endswith("*") and launch_id.startswith(name[:-1]))
+
+
 def _request(index: int, prompt: Prompt, sent: float, begin: float, end: float, tokens: int) -> RequestRecord:
     step = (end - begin) / (tokens + 1)
     return RequestRecord(
@@ -230,7 +254,7 @@ class SimulatedProfiler:
 
 
 def bench_factory(
-    world: World, clock: FakeClock, drivers: list[SimulatedDriver] | None = None
+    world: World, clock: FakeClock, drivers: list[SimulatedDriver] | None = None, sandbox: Sandbox = UNCONFINED
 ) -> Callable[[CampaignConfig, Path, Callable[[], float], Callable[[str, float], None]], Bench]:
     """A ``Services.build_bench`` over a simulated world; the drivers it makes are added to ``drivers``."""
 
@@ -241,6 +265,7 @@ def bench_factory(
         drawn = random.Random(f"entropy:{world.seed}:{now()}")  # a later session draws other seeds, as a real one does
         profiler = None if world.profile is None else SimulatedProfiler(world.profile)
         isolator = None if world.profile is None else SimulatedIsolator()
-        return Bench(driver, WordPrompts(), now, lambda: drawn.getrandbits(48), progress, profiler=profiler, isolator=isolator)
+        prompts = WordPrompts()
+        return Bench(driver, prompts, now, lambda: drawn.getrandbits(48), progress, sandbox, profiler, isolator)
 
     return build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import subprocess
@@ -12,23 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.campaigns import services, small_config, tree
+from tests.support.comparing import keys, seals
 from tests.support.killed import later, whole_config, whole_world
 from tests.support.simulated import FakeClock, SimulatedDriver, World
 from workflow.campaign import FILE, Outcome, resume, run
 from workflow.ledger import Ledger
 
 LATER = 1_800_500_000.0
-
-
-def keys(run_dir: Path) -> tuple[list[str], list[str]]:
-    """Kinds in their order; keys sorted, since a plan that a later session drew may begin with the other leg."""
-    entries = Ledger(run_dir / "ledger.jsonl", lambda: 0.0, read_only=True).entries
-    return [entry.kind for entry in entries], sorted(entry.key for entry in entries)
-
-
-def seals(run_dir: Path) -> dict[str, str]:
-    lines = [json.loads(line) for line in (run_dir / "ledger.jsonl").read_bytes().splitlines() if line.endswith(b"}")]
-    return {line["key"]: line["body"]["seal_sha256"] for line in lines if line["kind"] == "sealed"}
 
 
 @pytest.fixture(scope="module")
