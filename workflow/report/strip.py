@@ -13,7 +13,7 @@ from workflow.report import words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, LEFT, RIGHT, HEAD, FOOT = 9.6, 1.75, 0.95, 0.34, 0.5
+WIDTH, LEFT, RIGHT, HEAD, FOOT = 9.6, 2.1, 0.95, 0.34, 0.5
 """Inches."""
 LANE, GAP = 0.17, 0.2
 """Inches of a launch, and between two legs."""
