@@ -78,7 +78,11 @@ def code_digest(told: Authored) -> str:
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     source = [item for item in _TOKEN.findall(told.kernel or "") if not item.startswith(("//", "/*"))]
-    return digest({"target": told.target, "entry": told.entry, "code": ast.dump(tree), "kernel": source})
+    try:
+        code = ast.dump(tree)
+    except RecursionError as error:
+        raise ConfigError("the code is nested too deeply to be compared with other code", "Write it flatter.") from error
+    return digest({"target": told.target, "entry": told.entry, "code": code, "kernel": source})
 
 
 def write(folder: Path, proposal: Proposal) -> None:
