@@ -10,7 +10,7 @@ from agents.desk import Tool
 from agents.failures import ModelError
 from agents.llm import Ask, Message, Model
 from agents.skillbook import Rendered
-from agents.steps import Step
+from agents.steps import Look, Step
 
 S = TypeVar("S", bound=Step)
 MOST_STEPS = 8
@@ -62,13 +62,14 @@ def decide(who: Persona, task: Task[S]) -> S | None:
             )
         else:
             said = step.model_dump_json(exclude_none=True)
-            if step.look is None:
+            look = step.look
+            if look is None:
                 refused = task.refuse(step)
                 if refused is None:
                     return step
                 answer = f"Refused: {quoted(refused)}"
             else:
-                messages += [Message(role="assistant", content=said), Message(role="user", content=_looked(task, step))]
+                messages += [Message(role="assistant", content=said), Message(role="user", content=_looked(task, look))]
                 continue
         mistakes += 1
         if mistakes > MOST_MISTAKES:
@@ -77,9 +78,7 @@ def decide(who: Persona, task: Task[S]) -> S | None:
     return None
 
 
-def _looked(task: Task[S], step: S) -> str:
-    look = step.look
-    assert look is not None  # noqa: S101 - the caller asked
+def _looked(task: Task[S], look: Look) -> str:
     tool = task.tools.get(look.tool)
     if tool is None:
         return f"There is no tool {look.tool[:80]!r}."

@@ -20,7 +20,6 @@ from audit.taxonomy import Lie
 if TYPE_CHECKING:
     from audit.explain import Explained, Question
     from audit.judge import Judge
-    from audit.judge import Question as Asking
 
 __all__ = [
     "AuditError",
@@ -107,14 +106,14 @@ def question_as_plain(question: Question, shown: int) -> dict[str, Any]:
     return explain.as_plain(question, shown)
 
 
-def questions(path: Path, name: str) -> list[Asking]:
-    """What a second reader is asked about one request of a directory; nothing where the verdict is a FAIL.
+def questions(path: Path, name: str) -> list[dict[str, Any]]:
+    """What a second reader is asked about one request of a directory, as JSON values; nothing where the verdict is a FAIL.
 
     Raises AuditError when there is no such request.
     """
     from audit import engine
 
-    return engine.questions(path, name)
+    return [msgspec.to_builtins(item) for item in engine.questions(path, name)]
 
 
 def as_plain(item: Verdict | Surveyed) -> dict[str, Any]:

@@ -188,10 +188,10 @@ def _drive(config: CampaignConfig, services: Services, run_dir: Path, name: str,
         raise EvidenceError(f"{run_dir / FILE}: not the configuration in the ledger", "Restore it, or start a new campaign.")
     bench = services.build_bench(config, run_dir, services.clock, services.progress or services.sink.at)
     with open_log(run_dir, name, services.clock) as log, open_checkpoints(run_dir / ".state") as saver:
+        who = people(config, run_dir, log, services.tape, services.record)
 
         def context(spent: float) -> Context:
             engine, now = get_engine(config.engine), services.clock()
-            who = people(config, run_dir, log, services.tape, services.record)
             return Context(run_dir, name, config, engine, ledger, bench, services.sink, log, services.clock, now, spent, who)
 
         spent = spent_seconds(build_graph(context(0.0), saver), name)

@@ -52,9 +52,8 @@ def tools(ctx: Context, story: Sequence[Tried]) -> Mapping[str, Tool]:
         return json.dumps({key: found.get(key) for key in JUDGED}, indent=1)
 
     def ledger(_: str) -> str:
-        return "\n".join(
-            json.dumps({"kind": item.kind, **_plain(item.body)}) for item in ctx.ledger.entries if item.kind in SHOWN
-        )
+        shown = [item for item in reversed(ctx.ledger.entries) if item.kind in SHOWN]  # what is cut is the oldest
+        return "\n".join(json.dumps({"kind": item.kind, **_plain(item.body)}) for item in shown)
 
     def profile(_: str) -> str:
         table = newest_table(ctx)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from workflow.canonical import canonical, write_atomic
 
@@ -17,30 +17,8 @@ if TYPE_CHECKING:
 FILE, SCHEMA = "opinions.jsonl", "countersign.opinion/1"  # 1: first form
 
 
-class Excerpt(Protocol):
-    """One line of evidence that a question shows."""
-
-    @property
-    def file(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def text(self) -> str: ...
-
-
-class Question(Protocol):
-    """What the auditor asks."""
-
-    @property
-    def about(self) -> str: ...
-    @property
-    def words(self) -> str: ...
-    @property
-    def commission(self) -> str: ...
-    @property
-    def excerpts(self) -> Sequence[Excerpt]: ...
-
-
+Question = Mapping[str, Any]
+"""What the auditor asks, as plain values: ``{about, words, commission, excerpts: [{file, line, text}]}``."""
 SecondReader = Callable[[Question], "Reading"]
 
 
@@ -53,9 +31,9 @@ def second_reader(model: Model, samples: int) -> SecondReader:
     who = Persona("auditor", prompt("auditor"), model)
 
     def ask(question: Question) -> Reading:
-        lines = [{"file": item.file, "line": item.line, "text": item.text} for item in question.excerpts]
-        told = {"question": question.words, "the_change_is_said_to_be": question.commission, "lines": lines}
-        shown = {(item.file, item.line): item.text for item in question.excerpts}
+        lines = question["excerpts"]
+        told = {"question": question["words"], "the_change_is_said_to_be": question["commission"], "lines": lines}
+        shown = {(item["file"], item["line"]): item["text"] for item in lines}
         return read_again(
             who, json.dumps(told, ensure_ascii=False, indent=1), samples, lambda it: it.quote in shown.get((it.file, it.line), "")
         )
@@ -69,7 +47,7 @@ def answers(name: str, questions: Sequence[Question], ask: SecondReader) -> list
     for question in questions:
         reading = ask(question)
         said = None if reading.objection is None else reading.objection.model_dump(mode="json")
-        line = {"schema": SCHEMA, "short_name": name, "about": question.about}
+        line = {"schema": SCHEMA, "short_name": name, "about": question["about"]}
         found.append({**line, "opinion": said, "degraded": reading.degraded})
     return found
 
