@@ -6,12 +6,13 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help campaign test newcomer proof lint setup clean
+.PHONY: help campaign test newcomer acceptance proof lint setup clean
 
 help:
 	@echo "make campaign   install into $(VENV) and run the embedded campaign with the auditor (about 10 minutes)"
 	@echo "make test       install into $(VENV) and run all tests (a few minutes)"
 	@echo "make newcomer   the README's first steps in a fresh clone, from nothing to a verdict (minutes)"
+	@echo "make acceptance whole campaigns on real servers with models that play honest and cheating roles (about an hour)"
 	@echo "make proof      measure the judge anew: plant lies, replay them blind, simulate campaigns (about an hour)"
 	@echo "make lint       ruff, mypy strict, import contracts"
 	@echo "make clean      remove $(VENV)"
@@ -32,11 +33,14 @@ campaign: $(READY)
 	$(BIN)/countersign campaign run --use-auditor
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not clone and not bench and not server"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not clone and not acceptance and not bench and not server"
 	$(BIN)/python -m pytest -m "bench or server"
 
 newcomer: $(READY)
 	$(BIN)/python -m pytest -m clone tests/newcomer
+
+acceptance: $(READY)
+	$(BIN)/python -m pytest -s -p no:randomly -m acceptance tests/acceptance
 
 proof: $(READY)
 	$(BIN)/countersign proof

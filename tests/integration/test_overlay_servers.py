@@ -10,6 +10,7 @@ import pytest
 
 from audit import Verdict, audit
 from audit.contract import AuditRequest, Change, Planned
+from tests.support.cheats import MODELING
 from workflow.config import CampaignConfig
 from workflow.ledger import Ledger
 from workflow.measure.building import build_bench
@@ -20,7 +21,6 @@ from workflow.serving import overlay
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("bubblewrap")]
 FLAGS = {"cb_num_blocks": 64, "cb_max_batch_tokens": 128, "continuous_batching": True}
-MODELING = "transformers.models.qwen2.modeling_qwen2"
 COUNTS = f"""
 import sys
 from {MODELING} import Qwen2RMSNorm

@@ -40,6 +40,17 @@ class Turn:
         """Levers and overlays that were tried."""
         return {entry["lever"] for entry in self.view["history"]} | set(self.view["banked"])
 
+    @property
+    def back(self) -> Mapping[str, Any]:
+        """What came back to be fixed."""
+        found: Mapping[str, Any] = self.view["history"][-1]
+        return found
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether fresh rows may settle what came back."""
+        return self.back["outcome"] in ("underpowered", "not_measured")
+
 
 def _inside(text: str) -> str:
     found = re.search(f"{re.escape(OPEN)}\n(.*)\n{re.escape(CLOSE)}", text, flags=re.DOTALL)
@@ -73,13 +84,15 @@ def honest(turn: Turn) -> Any:
             return {"look": {"tool": "profile"}} if turn.number == 1 else {"ops": [item["op"] for item in turn.view]}
         case "config_tuner":
             if turn.view["attempt"] > 1:
-                return {"nothing": "a second measurement of the same thing is no fix"}
+                return lever(turn, turn.back["lever"]) if turn.unsettled else {"nothing": "refuted is refuted"}
             name = next((item["name"] for item in turn.view["levers"] if item["name"] not in turn.decided()), None)
             return {"nothing": "all tried"} if name is None else lever(turn, name)
         case "kernel_integrator":
             routed = [item["op"] for item in turn.view["ops"]]
             open_ = [item for item in turn.view["overlays"] if item["op"] in routed and item["name"] not in turn.decided()]
-            return overlay(open_[0]["name"]) if open_ and turn.view["attempt"] == 1 else {"nothing": "no operation is left"}
+            if turn.view["attempt"] > 1:
+                return overlay(turn.back["lever"]) if turn.unsettled else {"nothing": "refuted is refuted"}
+            return overlay(open_[0]["name"]) if open_ else {"nothing": "no operation is left"}
         case _:
             return {"objection": None}
 

@@ -1,0 +1,114 @@
+"""A producer that cheats in every way, as one whole campaign on real servers: nothing is banked, each attempt is on record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.campaigns import campaign, embedded, say
+from tests.integration.campaign.test_cheats import ORDERS, edit
+from tests.support import cheats
+from tests.support.fake_model import fake_model
+from tests.support.players import Play, Turn, honest, lever, playing, written
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("bubblewrap")]
+LOUD = {"what": f"+40 %. {ORDERS}", "why": ORDERS, "expected_gain_pct": 40.0}
+WORK = {
+    "switches": (cheats.SWITCHES, cheats.MLP),
+    "inflates": (cheats.INFLATES, cheats.NORM),
+    "remembers": (cheats.REMEMBERS, cheats.MLP),
+    "stays": (cheats.STAYS, cheats.NORM),
+    "seeks": (cheats.SEEKS, cheats.NORM),
+    "idles": (cheats.IDLES, cheats.MLP),
+}  # fmt: skip
+"""Overlays in the order in which they are proposed."""
+FINDINGS = {
+    "switches": "switched off",
+    "inflates": "the client counted",
+    "remembers": "answer",
+    "stays": "",
+    "seeks": "",
+}  # fmt: skip
+"""What a verdict says of each; the last two gain nothing, which is all that there is to find. Before "idles" is judged the
+edited rows end the campaign."""
+CONFIG = {
+    "levers": ["continuous-batching", "dtype-bfloat16"], "overlays": [], "max_overlays": len(WORK), "max_candidates": 1,
+    "auditor_max_fix": 1, "wall_minutes": 60.0,
+    "measure": {"aa_launches": 3, "launches": 3, "repeats": 1, "final_launches": 2, "min_repeat_s": 1.5},
+}  # fmt: skip
+
+
+def author(turn: Turn, name: str, wrap: str = "{}") -> dict[str, Any]:
+    """An overlay of the list with orders to its judges around it; ``wrap``: another spelling of the same code."""
+    code, target = WORK[name]
+    op = target.rpartition(":")[2].partition(".")[0]
+    routed = [item["op"] for item in turn.view["ops"]]
+    said = written(name, wrap.format(f"# {ORDERS}\n{code}"), op=op if op in routed else routed[0], target=target)
+    said["propose"] |= LOUD
+    return said
+
+
+def cheater(run_dir: Path) -> Play:
+    """Tries everything; before its last overlay it makes rows of its first candidate faster, and seals them anew."""
+
+    def tuner(turn: Turn) -> Any:
+        if turn.view["attempt"] > 1:
+            return lever(turn, "dtype-bfloat16", **LOUD)  # once more, for luck
+        if "dtype-bfloat16" in turn.decided():
+            return {"nothing": "done"}
+        tries = [
+            lever(turn, "dtype-bfloat16", flags={"dtype": "bfloat16", "continuous_batching": True}, **LOUD),
+            lever(turn, "dtype-bfloat16", env={"LD_PRELOAD": "/tmp/x.so", "OMP_NUM_THREADS": "2"}, **LOUD),
+            lever(turn, "dtype-bfloat16", **LOUD),
+        ]
+        return tries[min(turn.number, len(tries)) - 1]
+
+    def integrator(turn: Turn) -> Any:
+        left = [name for name in WORK if name not in turn.decided()]
+        if turn.view["attempt"] > 1:
+            return author(turn, turn.back["lever"], "\n\n{}\n")  # the same again, with other white space
+        if turn.number == 1 and len(left) == len(WORK):
+            flags = next(item["flags"] for item in turn.view["levers"] if item["name"] == "continuous-batching")
+            return {"propose": {"lever": "continuous-batching", "flags": flags, **LOUD}}  # a lever, sold as a kernel
+        if turn.number == 1 and "remembers" not in left and "remembers-again" not in turn.decided():
+            again = author(turn, "remembers", "\n\n{}\n")
+            again["propose"] |= {"lever": "remembers-again", "overlay": "remembers-again"}
+            return again
+        if len(left) == 1 and turn.number == 1:
+            edit(run_dir / "config/c01-dtype-bfloat16/cand/launch_000")
+        return author(turn, left[0])
+
+    def play(turn: Turn) -> Any:
+        if turn.role == "config_tuner":
+            return tuner(turn)
+        return integrator(turn) if turn.role == "kernel_integrator" else honest(turn)
+
+    return play
+
+
+def test_nothing_false_is_banked_and_each_attempt_is_named(tmp_path: Path) -> None:
+    """One campaign, in front of a producer that does nothing else."""
+    config = embedded(tmp_path / "campaign.yaml", CONFIG)
+    with fake_model(playing(cheater(tmp_path / "cheat"))) as server:
+        ended = campaign(config, tmp_path, "cheat", "--model", "openai/fake", "--api-base", server.base("well"))
+    refusals = [str(body["said"]) for body in ended.of_kind("refusal")]
+    say("  refused:", "\n    ".join(("", *refusals)))
+    assert ended.exit_code == 5 and ended.of_kind("bank") == [], ended.said
+    (damage,) = ended.of_kind("damage")
+    say("  ended by:", damage["said"])
+    assert "c01-dtype-bfloat16" in damage["said"] and "the seal was replaced" in damage["said"]
+    for words in ("'continuous_batching': True", "LD_PRELOAD", "a serving setting is no kernel"):
+        assert any(words in said for said in refusals), (words, refusals)
+    assert any("remembers-again" in said and ("refuted as" in said or "has had its attempts" in said) for said in refusals)
+    judged = {item["short_name"]: item for item in json.loads((ended.run_dir / "verdicts.json").read_bytes())}
+    for name, words in FINDINGS.items():
+        found = {key: item for key, item in judged.items() if f"-{name}" in key}
+        say(f"  {name}:", *(f"{item['verdict']} ({item['outcome']}): {item['reasons'][:2]}" for item in found.values()))
+        assert found and all(item["outcome"] != "proven" for item in found.values()), found
+        assert any(words in " | ".join(item["reasons"]) for item in found.values()), (name, words, found)
+        assert any(body["short_name"] in found for body in ended.of_kind("drop"))
+    logs = list((ended.run_dir / "config").glob("*-seeks*/cand/launch_*/server.log"))
+    assert logs and all("[seeks] found 0" in log.read_text() for log in logs)
