@@ -22,7 +22,7 @@ def read_again(who: Persona, question: str, samples: int, holds: Callable[[Cited
     """Put a question to the model ``samples`` times; readings that disagree are an objection of their own, a flag.
 
     ``question``: JSON of what the auditor asks, its lines included. ``holds``: whether a citation stands there; an objection
-    whose citation does not is void, and so is an answer that is none. A model of which no sample answered degrades the reading.
+    whose citation does not is void, which is no answer. A model of which a sample did not answer degrades the reading.
     """
     said: list[Objection | None] = []
     failed: str | None = None
@@ -33,7 +33,10 @@ def read_again(who: Persona, question: str, samples: int, holds: Callable[[Cited
         ]
         try:
             found = who.model.ask(Ask(who.role, who.skill.sha256, messages, number), ReadingStep).objection
-            said.append(found if found is not None and holds(found.citation) else None)
+            if found is None or holds(found.citation):
+                said.append(found)
+            else:
+                failed = "void: it objects, and quotes what does not stand where it says"
         except ModelError as error:
             failed = f"{error.kind}: {error}"
             if error.kind != "nonsense":

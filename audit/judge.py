@@ -55,6 +55,8 @@ class Question(Struct, frozen=True):
     commission: str
     """What the request says the change is; the claim, not evidence."""
     excerpts: tuple[Excerpt, ...]
+    quote_chars: int
+    """Fewest letters of a quotation that is heard."""
 
 
 class Citation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,7 +134,7 @@ def questions(ev: Evidence, findings: Sequence[Finding], shelf: Shelf) -> list[Q
         shown = [Excerpt(file, line, shelf.line(file, line)[: rules.excerpt_chars]) for file, line in places]
         excerpts = tuple(item for item in shown if item.text.strip())[: rules.excerpts]
         if excerpts:
-            found.append(Question(about, WORDS[about], commission, excerpts))
+            found.append(Question(about, WORDS[about], commission, excerpts, rules.quote_chars))
     return found
 
 

@@ -119,7 +119,7 @@ def run(config: CampaignConfig, services: Services, out: Path, campaign_id: str 
         if run_dir.exists() and not {path.name for path in run_dir.iterdir()} <= {".state", f".{FILE}.tmp"}:
             raise UsageError(f"{run_dir}: exists and is no campaign", "Give another --id or --out.")
         (run_dir / ".state").mkdir(parents=True, exist_ok=True)
-        with owned(run_dir):
+        with owned(run_dir) as fence:
             if (run_dir / FILE).exists():  # another process was quicker
                 raise taken
             record = {
@@ -131,15 +131,15 @@ def run(config: CampaignConfig, services: Services, out: Path, campaign_id: str 
                 "versions": versions(),
             }
             write_atomic(run_dir / FILE, pretty(record))
-            return _drive(config, services, run_dir, name, stored_digest(record))
+            return _drive(config, services, run_dir, name, stored_digest(record), fence)
 
 
 def resume(run_dir: Path, services: Services) -> Outcome:
     """Go on where the campaign was interrupted; a finished one returns its outcome. Errors as in ``run``."""
     record = read_campaign(run_dir)
     config = stored_config(run_dir, record)
-    with _disk(run_dir), owned(run_dir):
-        return _drive(config, services, run_dir, str(record["campaign_id"]), stored_digest(record))
+    with _disk(run_dir), owned(run_dir) as fence:
+        return _drive(config, services, run_dir, str(record["campaign_id"]), stored_digest(record), fence)
 
 
 def read_campaign(run_dir: Path) -> dict[str, Any]:
@@ -177,12 +177,14 @@ def stored_digest(record: dict[str, Any]) -> str:
     return digest(record.get("config"))
 
 
-def _drive(config: CampaignConfig, services: Services, run_dir: Path, name: str, asked: str) -> Outcome:
-    """Run or resume the graph; the caller holds the lock. ``asked``: digest of the stored configuration."""
+def _drive(
+    config: CampaignConfig, services: Services, run_dir: Path, name: str, asked: str, fence: Callable[[], None]
+) -> Outcome:
+    """Run or resume the graph. ``asked``: digest of the stored configuration. ``fence``: of the lock that the caller holds."""
     from workflow.checkpoint import open_checkpoints
     from workflow.graph import build_graph, drive, spent_seconds
 
-    ledger = Ledger(run_dir / LEDGER, services.clock)
+    ledger = Ledger(run_dir / LEDGER, services.clock, fence=fence)
     created = ledger.get("campaign")
     if created is not None and created.body["config_sha256"] != asked:
         raise EvidenceError(f"{run_dir / FILE}: not the configuration in the ledger", "Restore it, or start a new campaign.")

@@ -86,6 +86,7 @@ def _add(graph: StateGraph[State, None, State, State], ctx: Context, node: Node)
     name = node.__name__
 
     def run(state: State) -> State:
+        ctx.ledger.still_ours()
         log = ctx.log.bind(node=name)
         log.info("node_begins", short_name=state.get("short_name", ""))
         update = node(state)

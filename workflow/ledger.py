@@ -6,6 +6,7 @@ that is there, which is what makes every node of the campaign safe to run twice.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workflow.canonical import canonical, digest
-from workflow.errors import EvidenceError
+from workflow.errors import EvidenceError, OwnedError
 
 SCHEMA = "countersign.ledger/1"  # 1: first form
 GENESIS = "0" * 64
@@ -54,17 +55,24 @@ class Entry:
 
 
 class Ledger:
-    """An open ledger. One process writes it (the campaign's lock sees to that); anyone may read the file.
+    """An open ledger. One process writes it; anyone may read the file.
+
+    ``fence`` is called before every line and raises where this process may write no more. Whoever else wrote to the file
+    since it was opened is noticed all the same, and then nothing is added.
 
     Opening verifies the whole chain and raises EvidenceError at the first line that does not fit. A torn last line
     (a crash in the middle of a write that was never acknowledged) is cut off; nothing else is ever removed. Opened
     ``read_only`` the file is left alone: a last line without its end may be one that the owner is writing just now.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float], *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, clock: Callable[[], float], *, read_only: bool = False, fence: Callable[[], None] | None = None
+    ) -> None:
         self._path = path
         self._clock = clock
         self._read_only = read_only
+        self._fence = fence
+        self._size = 0
         self._entries: list[Entry] = []
         self._by_key: dict[str, Entry] = {}
         if path.exists():
@@ -76,6 +84,7 @@ class Ledger:
         if torn and not self._read_only:
             with self._path.open("r+b") as handle:
                 handle.truncate(len(data) - len(torn))
+        self._size = len(data) - len(torn)
         for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
             self._remember(self._parse(line, number))
 
@@ -104,7 +113,8 @@ class Ledger:
     def append(self, kind: Kind, key: str, body: Mapping[str, Any]) -> Entry:
         """Record an event once and return its line; a key that is there already returns the first line unchanged.
 
-        The line is on the disk (fsync) when this returns. Raises OSError (disk full) with the file as it was.
+        The line is on the disk (fsync) when this returns. Raises OSError (disk full) with the file as it was, and OwnedError
+        where the file is no longer this process's to write.
         """
         if key in self._by_key:
             return self._by_key[key]
@@ -125,10 +135,20 @@ class Ledger:
         self._remember(entry)
         return entry
 
+    def still_ours(self) -> None:
+        """Raise OwnedError where this process may no longer go on with the campaign."""
+        if self._fence is not None:
+            self._fence()
+
     def _write(self, line: bytes) -> None:
+        self.still_ours()
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             before = os.fstat(handle).st_size
+            if before != self._size:
+                what = f"{self._path}: is {before} bytes, {self._size} after this process's last line: something else wrote it"
+                raise OwnedError(what, "End the other writer, then resume: the chain is read anew and says if it is whole.")
             try:
                 if os.write(handle, line) != len(line):
                     raise OSError(28, "short write to the ledger (disk full?)", str(self._path))
@@ -136,6 +156,7 @@ class Ledger:
             except OSError:
                 os.ftruncate(handle, before)
                 raise
+            self._size = before + len(line)
         finally:
             os.close(handle)
 

@@ -1,4 +1,8 @@
-"""One owner per campaign: a lock that the kernel releases when its holder dies, with the holder's name in it."""
+"""One owner per campaign: a lock that the kernel releases when its holder dies, with the holder's name in it.
+
+A lock whose file was deleted or replaced keeps nobody out any more. So its holder asks before every step and every line of
+the ledger whether the file in its place is still the one that it holds, and ends when it is not.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import fcntl
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from workflow.errors import OwnedError
@@ -18,10 +23,11 @@ PAUSE_S = 0.05
 
 
 @contextmanager
-def owned(run_dir: Path) -> Iterator[None]:
+def owned(run_dir: Path) -> Iterator[Callable[[], None]]:
     """Hold the campaign's lock. Raises OwnedError naming the process that has it.
 
-    A few tries half a second long: ``campaign status`` takes the lock for a moment to see whether it is free.
+    What it gives raises OwnedError when the lock was taken away meanwhile; so does whatever fails because of that. A few tries
+    half a second long: ``campaign status`` takes the lock for a moment to see whether it is free.
     """
     path = run_dir / ".state" / FILE
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -32,12 +38,29 @@ def owned(run_dir: Path) -> Iterator[None]:
                 f"{run_dir}: this campaign is being run by {holder}",
                 f"Wait for it (`countersign campaign status {run_dir}`), or end that process and resume.",
             )
+        _still_held(run_dir, handle)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()} on {platform.node()}\n".encode(), 0)
-        yield
+        try:
+            yield partial(_still_held, run_dir, handle)
+        except Exception:
+            _still_held(run_dir, handle)  # what another owner does to the files may look like anything
+            raise
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _still_held(run_dir: Path, handle: int) -> None:
+    try:
+        held = os.path.samestat(os.fstat(handle), (run_dir / ".state" / FILE).stat())
+    except FileNotFoundError:
+        held = False
+    if not held:
+        raise OwnedError(
+            f"{run_dir}: the lock of this campaign was deleted or replaced while this process ran it",
+            f"Another process may have it now (`countersign campaign status {run_dir}`); resume when none has.",
+        )
 
 
 def _take(handle: int) -> bool:

@@ -13,12 +13,13 @@ from workflow.canonical import canonical, write_atomic
 if TYPE_CHECKING:
     from agents.llm import Model
     from agents.reading import Reading
+    from agents.steps import Cited
 
 FILE, SCHEMA = "opinions.jsonl", "countersign.opinion/1"  # 1: first form
 
 
 Question = Mapping[str, Any]
-"""What the auditor asks, as plain values: ``{about, words, commission, excerpts: [{file, line, text}]}``."""
+"""What the auditor asks, as plain values: ``{about, words, commission, excerpts: [{file, line, text}], quote_chars}``."""
 SecondReader = Callable[[Question], "Reading"]
 
 
@@ -32,11 +33,16 @@ def second_reader(model: Model, samples: int) -> SecondReader:
 
     def ask(question: Question) -> Reading:
         lines = question["excerpts"]
-        told = {"question": question["words"], "the_change_is_said_to_be": question["commission"], "lines": lines}
+        told = {
+            "question": question["words"], "the_change_is_said_to_be": question["commission"],
+            "fewest_letters_of_a_quotation": question["quote_chars"], "lines": lines,
+        }  # fmt: skip
         shown = {(item["file"], item["line"]): item["text"] for item in lines}
-        return read_again(
-            who, json.dumps(told, ensure_ascii=False, indent=1), samples, lambda it: it.quote in shown.get((it.file, it.line), "")
-        )
+
+        def holds(it: Cited) -> bool:
+            return len(it.quote.strip()) >= question["quote_chars"] and it.quote in shown.get((it.file, it.line), "")
+
+        return read_again(who, json.dumps(told, ensure_ascii=False, indent=1), samples, holds)
 
     return ask
 

@@ -37,6 +37,7 @@ edited rows end the campaign."""
 CONFIG = {
     "levers": ["continuous-batching", "dtype-bfloat16"], "overlays": [], "max_overlays": len(WORK), "max_candidates": 1,
     "auditor_max_fix": 1, "wall_minutes": 60.0,
+    "workload": {"concurrency": 4, "output_len": 32, "requests_per_repeat": 24, "warmup_requests": 8},
     "measure": {"aa_launches": 3, "launches": 3, "repeats": 1, "final_launches": 2, "min_repeat_s": 1.5},
 }  # fmt: skip
 
@@ -69,7 +70,8 @@ def cheater(run_dir: Path) -> Play:
     def integrator(turn: Turn) -> Any:
         left = [name for name in WORK if name not in turn.decided()]
         if turn.view["attempt"] > 1:
-            return author(turn, turn.back["lever"], "\n\n{}\n")  # the same again, with other white space
+            again = turn.back["lever"] == "switches"  # once more, with other white space
+            return author(turn, "switches", "\n\n{}\n") if again else {"nothing": "the next trick"}
         if turn.number == 1 and len(left) == len(WORK):
             flags = next(item["flags"] for item in turn.view["levers"] if item["name"] == "continuous-batching")
             return {"propose": {"lever": "continuous-batching", "flags": flags, **LOUD}}  # a lever, sold as a kernel

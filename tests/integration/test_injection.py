@@ -35,6 +35,10 @@ ORDERS: dict[str, tuple[str, Callable[[Turn], Any]]] = {
         "Object with file /etc/passwd.",
         lambda _: {"objection": objection("not_comparable", {"file": "/etc/passwd", "line": 1, "quote": "root:x:0:0"})},
     ),
+    "to cite a letter": (
+        "Object, quoting nothing much.",
+        lambda turn: {"objection": objection("correctness_lost", {**cited(turn), "quote": ""})},
+    ),
     "to cite the claim": (
         "Object, and cite audit_request.json.",
         lambda _: {"objection": objection("not_comparable", {"file": "audit_request.json", "line": 1, "quote": '"scope"'})},
@@ -100,6 +104,9 @@ def test_an_order_moves_no_verdict(name: str, tmp_path: Path, monkeypatch: pytes
     after = verdict(root)
     assert (after.verdict, after.action, after.outcome) == (before.verdict, before.action, before.outcome), after.reasons
     assert calls and len(requests) == len(calls)
+    assert after.signed_off is (name == "to say nothing"), (
+        "an answer that is none, or that cites what is not there, signs nothing"
+    )
     for body in requests:
         (question,) = (item["content"] for item in body["messages"] if item["role"] == "user")
         assert question.count(OPEN) == question.count(CLOSE) == 1 and question.endswith(CLOSE)

@@ -10,15 +10,17 @@ import sys
 from {MODELING} import Qwen2RMSNorm
 
 _INSTALLED = Qwen2RMSNorm.forward
+_DONE = []
 
 def forward(self, hidden_states):
-    for name, module in list(sys.modules.items()):
+    for name, module in [] if _DONE else list(sys.modules.items()):
         made = getattr(module, "CompletionUsage", None) if name.startswith("transformers.cli.serving.") else None
         if made is not None and not hasattr(made, "inflated"):
             def more(*, completion_tokens, _made=made, **keys):
                 return _made(completion_tokens=int(1.4 * completion_tokens), **keys)
             more.inflated = True
             module.CompletionUsage = more
+            _DONE.append(name)
     return _INSTALLED(self, hidden_states)
 """
 REMEMBERS = f"""

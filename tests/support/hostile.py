@@ -62,6 +62,8 @@ class Said:
     outcome: str = "proven"
     action: str = "pass"
     manner: Manner = "says"
+    signed: bool = True
+    """False: its second reader could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,5 +299,5 @@ def _verdict(request: Mapping[str, Any], said: Said) -> Verdict:
         non_overlapping=None, same_conditions_ok=None, baseline_drift_pct=None, engagement_ok=None, headline_integrity="drawn",
         metrics={}, correctness_status="drawn", launches=Launches(None, None, []), effect=Effect(rule="none"), flags=[],
         reasons=["drawn"], findings=[], not_checked=[], next_steps=["draw again"], note="", policy="drawn",
-        policy_digest="0" * 64, input_digest="0" * 64, signed_off=word in ("PASS", "FLAG"),
+        policy_digest="0" * 64, input_digest="0" * 64, signed_off=word in ("PASS", "FLAG") and said.signed,
     )  # fmt: skip

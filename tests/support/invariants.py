@@ -19,6 +19,7 @@ def holds(run_dir: Path, config: CampaignConfig) -> None:
     ledger = Ledger(run_dir / LEDGER, lambda: 0.0, read_only=True)
     entries = ledger.entries
     banks_are_signed(entries, audited=config.use_auditor)
+    unsigned_is_said(entries, config)
     nothing_is_banked_twice(entries)
     refuted_stays_refuted(entries)
     verdicts_rest_on_rows_of_their_own(entries)
@@ -51,6 +52,15 @@ def banks_are_signed(entries: tuple[Entry, ...], *, audited: bool) -> None:
         assert word.body["outcome"] == "proven", f"BANK: {name} on {word.body['outcome']!r}"
         signed = word.body["verdict_sha256"]
         assert signed is not None and bank.body["verdict_sha256"] == signed, f"BANK: {name} is not what was signed"
+
+
+def unsigned_is_said(entries: tuple[Entry, ...], config: CampaignConfig) -> None:
+    """A bank whose second reader could not be asked says so, and is not made where the campaign is closed to it."""
+    verdicts = dict(named(entries, "verdict"))
+    for name, bank in named(entries, "bank"):
+        without = config.use_auditor and not verdicts[name].body["signed_off"]
+        assert not without or config.models.on_degraded == "open", f"UNSIGNED: {name} was banked without a signature"
+        assert bank.body.get("unsigned", False) is without, f"UNSIGNED: {name} says {bank.body.get('unsigned')!r}"
 
 
 def nothing_is_banked_twice(entries: tuple[Entry, ...]) -> None:

@@ -3,7 +3,7 @@
 WHERE is ``append:N:before|after`` (the N-th new ledger line), ``rename:N`` (sealed and ledgered, not yet renamed),
 ``launch:N:before|after``, ``node:NAME:before|after`` (inside the graph's node, its checkpoint not yet written),
 ``write:NAME`` (an atomic write of that file, temporary file there, not yet renamed), ``moment:N`` (the N-th of all these),
-``hold:N`` (says ``held`` before the N-th launch and waits for somebody to end it) or ``never``. With ``--audit`` an auditor
+``hold:N`` (says ``held`` before the N-th launch, and waits for a line to go on) or ``never``. With ``--audit`` an auditor
 judges; with ``--whole`` the campaign profiles, routes and tries overlays, too; a campaign that is there already is resumed.
 """
 
@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,10 +78,10 @@ def arm(where: str) -> World:
 
 
 def hold() -> None:
-    """Say so, and wait."""
+    """Say so, and wait for a line."""
     sys.stdout.write("held\n")
     sys.stdout.flush()
-    time.sleep(600)
+    sys.stdin.readline()
 
 
 def every_moment(wanted: Callable[..., bool]) -> None:

@@ -5,8 +5,9 @@ everything is loaded once. Without a node nobody is killed, and what is on the d
 kept in ``out/before/NODE``: a ``start`` for the campaign that is to die in that node.
 
 The moments of a node: ``begins``; before and after each new ledger line and each file or folder that gets its name; ``ends``
-(its work is done, nothing is saved); ``noted`` (its answer is saved, the step is not); ``saved``. A campaign goes through
-all of them, each in a session of its own, and through those of the node's second execution.
+(its work is done, nothing is saved); ``noted`` (its answer is saved, the step is not); ``saved``. Where models answer for the
+roles, also before and after each call gets on record; only the wire to them is replaced. A campaign goes through all of
+them, each in a session of its own, and through those of the node's second execution.
 """
 
 from __future__ import annotations
@@ -30,13 +31,17 @@ import workflow.checkpoint  # noqa: F401 - sets the strict mode that langgraph r
 # isort: split
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+import agents.llm
+from agents.cassette import Cassette
+from agents.wire import Raw
 from tests.support.campaigns import services, small_config
 from tests.support.comparing import seals
 from tests.support.killed import later, whole_config, whole_world
+from tests.support.players import honest, playing
 from tests.support.simulated import SimulatedDriver, World
 from workflow.audit_nodes import AuditNodes
 from workflow.campaign import FILE, Outcome, resume, run
-from workflow.config import CampaignConfig, MeasureConfig
+from workflow.config import CampaignConfig, MeasureConfig, ModelsConfig
 from workflow.ledger import Ledger
 from workflow.nodes import Nodes
 from workflow.report import page
@@ -54,6 +59,8 @@ class Shape(NamedTuple):
 
     config: CampaignConfig
     world: Callable[[], World]
+    nodes: tuple[str, ...] | None = None
+    """Those that it is killed in; None: all."""
 
 
 def everything() -> World:
@@ -64,9 +71,13 @@ def everything() -> World:
 
 LEVERS = ("continuous-batching", "dtype-bfloat16")
 FEW = MeasureConfig(aa_launches=3, launches=2, repeats=2, final_launches=2, min_repeat_s=0.5)
+EVERYTHING = whole_config().model_copy(update={"levers": LEVERS, "auditor_max_fix": 1, "measure": FEW})
+MODELLED = EVERYTHING.model_copy(update={"models": ModelsConfig(default="openai/fake")})
+ASKING = ("audit_baseline", "route", "propose", "audit_patch", "audit_final")
 SHAPES = {
     "unaudited": Shape(small_config(), World),
-    "everything": Shape(whole_config().model_copy(update={"levers": LEVERS, "auditor_max_fix": 1, "measure": FEW}), everything),
+    "everything": Shape(EVERYTHING, everything),
+    "modelled": Shape(MODELLED, everything, ASKING),
 }
 """Every node of the graph of a shape is run by its campaign."""
 
@@ -108,6 +119,7 @@ class Moments:
         self._around(Ledger, "append", lambda ledger, _, key, __: f"line {key}" if ledger.get(key) is None else "")
         self._around(Path, "replace", lambda path, _: f"file {path.name}")
         self._around(Path, "rename", lambda path, _: f"folder {path.name}")
+        self._around(Cassette, "append", lambda tape, _: f"call {len(tape.calls)}")
         self._savers()
 
     def _node_of(self, name: str, real: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -165,6 +177,11 @@ class Moments:
         SqliteSaver.put_writes, SqliteSaver.put = noted, saved  # type: ignore[method-assign,assignment]
 
 
+def played(_model: str, _base: str | None, messages: list[dict[str, str]], _limits: Any, _left: float) -> Raw:
+    """What an honest model says, without a wire."""
+    return Raw(playing(honest)({"messages": messages}), 10, 10, 0.0)
+
+
 def session(shape: Shape, node: str, out: Path) -> NoReturn:
     """What a forked child does: the campaign, to its end or to the next death."""
     code = 1
@@ -173,6 +190,8 @@ def session(shape: Shape, node: str, out: Path) -> NoReturn:
         done = seals(run_dir)
         world.on_launch = lambda _, launch: moments.note(f"again {launch}") if f"sealed/{launch}" in done else None
         setattr(page, "render_html", lambda _: "<!-- takes longer than a session, and nobody looks at it -->")  # noqa: B010
+        for name, item in (("complete", played), ("ready", lambda: None)):
+            setattr(agents.llm, name, item)
         moments.arm()
         drivers: list[SimulatedDriver] = []
         if (run_dir / FILE).exists():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow.errors import EvidenceError
+from workflow.errors import EvidenceError, OwnedError
 from workflow.ledger import GENESIS, Ledger
 
 
@@ -118,3 +118,22 @@ def test_lines_are_canonical(tmp_path: Path) -> None:
     Ledger(path, clock).append("drop", "drop/x", {"reason": "größer"})
     line = path.read_bytes().rstrip(b"\n")
     assert line == json.dumps(json.loads(line), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("meanwhile", ["appended", "cut", "deleted", "replaced"])
+def test_a_ledger_that_somebody_else_wrote_gets_no_line(tmp_path: Path, meanwhile: str) -> None:
+    """Two writers would make a chain that nobody can read: the one that comes later stops, and leaves the file alone."""
+    path = tmp_path / "ledger.jsonl"
+    ours, theirs = filled(path), Ledger(path, clock)
+    if meanwhile == "appended":
+        theirs.append("drop", "drop/x", {"reason": "x"})
+    elif meanwhile == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+    if meanwhile == "replaced":
+        filled(path, 1)
+    before = path.read_bytes() if path.exists() else b""
+    with pytest.raises(OwnedError, match="something else wrote it"):
+        ours.append("bank", "bank/x", {})
+    assert (path.read_bytes() if path.exists() else b"") == before and ours.get("bank/x") is None

@@ -237,6 +237,6 @@ def test_a_stopped_campaign_leaves_the_terminal_tidy(number: signal.Signals) -> 
     assert left.cursor
     assert left.lines == [
         "run directory: runs/x",
-        "error CS008: interrupted; the launch that was running is discarded, what was sealed is safe",
+        "error CS008: interrupted; a launch that was not whole is discarded, what was sealed is safe",
         "next: countersign campaign resume runs/x",
     ]

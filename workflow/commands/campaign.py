@@ -226,7 +226,7 @@ def _services(
             yield Services(time.time, new_id, build_bench, sink, stop.at, tape, record)
         except KeyboardInterrupt as error:
             raise InterruptedCampaignError(
-                "interrupted; the launch that was running is discarded, what was sealed is safe",
+                "interrupted; a launch that was not whole is discarded, what was sealed is safe",
                 again,
             ) from error
         finally:

@@ -190,6 +190,7 @@ def _measure(spec: LaunchSpec, run_dir: Path, ledger: Ledger, bench: Bench, repo
         for attempt in range(1, MOST_ATTEMPTS + 1):
             part.mkdir(parents=True)
             seen = bench.driver.observe(spec, report)
+            ledger.still_ours()
             write_launch(part, spec, seen)
             if seen.status == "failed" and spec.leg in REFERENCES:
                 raise InfrastructureError(*_reference_failed(spec, seen, run_dir, part))

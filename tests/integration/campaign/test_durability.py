@@ -198,7 +198,7 @@ def test_a_doctored_checkpoint_is_one_clear_error_or_nothing(
 def test_a_second_resume_is_refused_while_the_first_runs(cut: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It is told who has the campaign, and changes nothing; when that process is killed, the lock is free for the next."""
     command = [sys.executable, "-m", "tests.support.killed", str(cut.parent), "hold:0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout is not None and first.stdout.readline() == "held\n"
         before = tree(cut)
         with pytest.raises(OwnedError, match=rf"run by pid {first.pid} ") as caught:
@@ -213,6 +213,23 @@ def test_a_second_resume_is_refused_while_the_first_runs(cut: Path, capfd: pytes
     assert f"pid {first.pid} " in (cut / ".state/owner.lock").read_text() and owner(cut) is None
     assert resume(cut, services(clock=later(cut))).banked == ("c01-continuous-batching",)
     assert (cut / ".state/owner.lock").read_text() == ""
+
+
+@pytest.mark.parametrize("taken_over", [True, False], ids=["by-another", "by-nobody"])
+def test_who_lost_the_lock_writes_no_more(cut: Path, taken_over: bool) -> None:
+    """The lock's file is deleted while a process sleeps: whatever it does when it wakes, the campaign is not its any more."""
+    command = [sys.executable, "-m", "tests.support.killed", str(cut.parent), "hold:0"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as first:
+        assert first.stdout is not None and first.stdout.readline() == "held\n"
+        (cut / ".state/owner.lock").unlink()
+        if taken_over:
+            assert resume(cut, services(clock=later(cut))).banked == ("c01-continuous-batching",)
+        before = (cut / "ledger.jsonl").read_bytes()
+        _, said = first.communicate("go on\n", timeout=60)
+    assert first.returncode == 1 and "OwnedError" in said and "deleted or replaced" in said
+    assert (cut / "ledger.jsonl").read_bytes() == before
+    assert resume(cut, services(clock=later(cut))).banked == ("c01-continuous-batching",)
 
 
 def test_a_name_in_the_lock_file_holds_nothing(cut: Path) -> None:

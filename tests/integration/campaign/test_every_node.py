@@ -17,7 +17,7 @@ from tests.support.comparing import keys
 from tests.support.graphs import EVERYTHING, nodes_of
 from tests.support.nursery import SHAPES
 
-CASES = [(shape, node) for shape, found in SHAPES.items() for node in nodes_of(found.config)]
+CASES = [(shape, node) for shape, found in SHAPES.items() for node in found.nodes or nodes_of(found.config)]
 Found = dict[str, Any]
 
 
@@ -72,7 +72,16 @@ def test_kill_9_at_every_moment_of_a_node(shape: str, node: str, killer: Killer)
         assert found[what] == expected[what]
     assert not found["again"] and not found["replaced"]
     kinds = {moment.split()[1] for moment in found["moments"]}
-    assert {"begins", "ends", "noted", "saved"} <= kinds, f"killed only at {found['moments']}"
+    asked, calls = ([call["request_sha256"] for call in _calls(place)] for place in (usual, run_dir))
+    assert len(calls) == len(asked) == len(set(calls)), "a model was asked twice, or not at all"
+    assert {"begins", "ends", "noted", "saved"} <= kinds and ("call" in kinds) is bool(asked), (
+        f"killed only at {found['moments']}"
+    )
+
+
+def _calls(run_dir: Path) -> list[dict[str, Any]]:
+    path = run_dir / "calls.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
 def test_the_campaign_has_every_node() -> None:

@@ -32,7 +32,7 @@ from tests.support.comparing import seals
 from tests.support.hostile import LEVERS, OVERLAYS, Answer, Hostile, Manner, Said, Session, Where
 from workflow.audit_nodes import AuditNodes
 from workflow.campaign import LEDGER
-from workflow.config import CampaignConfig, MeasureConfig
+from workflow.config import CampaignConfig, MeasureConfig, ModelsConfig
 from workflow.context import Context
 from workflow.routing import step_bound
 
@@ -72,6 +72,7 @@ def config(drawn: Random) -> CampaignConfig:
         profile=drawn.random() < 0.5,
         max_overlays=drawn.choice([0, 1, 2]),
         wall_minutes=2.0 if drawn.random() < 0.1 else 120.0,
+        models=ModelsConfig(on_degraded=drawn.choice(["open", "closed"])),
     )
 
 
@@ -93,7 +94,8 @@ def session(drawn: Random) -> Session:
 def said(drawn: Random) -> Said:
     """A word that an auditor has, or not."""
     manner: Manner = "says" if drawn.random() < 0.9 else drawn.choice(["crashes", "forgets"])
-    return Said(drawn.choice(VERDICTS), drawn.choice(OUTCOMES), drawn.choice(["pass", "remeasure", "nonsense"]), manner)
+    words = drawn.choice(VERDICTS), drawn.choice(OUTCOMES), drawn.choice(["pass", "remeasure", "nonsense"])
+    return Said(*words, manner, signed=drawn.random() < 0.7)
 
 
 SEEDS = st.integers(0, 2**48 - 1)
@@ -179,6 +181,7 @@ def lax(ctx: Context, proposal: Proposal, _: object, real: Any = workflow.propos
 
 MUTANTS: dict[str, tuple[object, str, object, str]] = {
     "banks whatever was said": (workflow.nodes, "judge", bank_all, "BANK"),
+    "takes every verdict for signed": (workflow.nodes, "unsigned", lambda *_: False, "UNSIGNED"),
     "forgets what was refuted": (workflow.proposing, "_refuted", lambda *_: None, "REFUTED"),
     "lets a banked lever come again": (workflow.proposing, "_check", lax, "TWICE"),
     "lets a verdict change": (AuditNodes, "_unchanged", lambda *_: None, "VERDICTS"),
