@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from audit import Verdict, Verdicts
     from workflow.ledger import Entry
 
+MOST_REASONS, MOST_WORDS = 5, 500
+"""Of a verdict, in the ledger: what was found stands there to be read; the whole verdict is in verdicts.json."""
+
 
 class AuditNodes:
     """Each node asks the auditor about the newest evidence and ledgers its answer; none of them decides."""
@@ -89,6 +92,7 @@ class AuditNodes:
             return self._crashed(name, request, error)
         self._unchanged(verdicts)
         write_atomic(ctx.run_dir / VERDICTS, rendered.encode())
+        reasons = [str(reason) for reason in mine.reasons]
         body = {
             "short_name": name,
             "verdict": mine.verdict,
@@ -96,10 +100,10 @@ class AuditNodes:
             "outcome": mine.outcome,
             "verdict_sha256": verdict_digest(mine),
             "signed_off": mine.signed_off,
+            "reasons": [reason[:MOST_WORDS] for reason in reasons[:MOST_REASONS]],
             "request_sha256": request.body["request_sha256"],
         }
         entry = ctx.ledger.append("verdict", f"verdict/{name}", body)
-        reasons = [str(reason) for reason in mine.reasons]
         ctx.sink.say(f"auditor on {name}: {mine.verdict} ({mine.outcome})" + "".join(f"\n    {reason}" for reason in reasons))
         ctx.sink.decided(name, mine.verdict, mine.outcome)
         ctx.log.info("verdict", request=name, verdict=mine.verdict, action=mine.action, outcome=mine.outcome)
