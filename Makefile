@@ -12,7 +12,7 @@ help:
 	@echo "make campaign   install into $(VENV) and run the embedded campaign with the auditor (about 10 minutes)"
 	@echo "make test       install into $(VENV) and run all tests (a few minutes)"
 	@echo "make newcomer   the README's first steps in a fresh clone, from nothing to a verdict (minutes)"
-	@echo "make acceptance whole campaigns on real servers with models that play honest and cheating roles (about an hour)"
+	@echo "make acceptance whole campaigns on real servers with models that play honest and cheating roles (an hour and a quarter)"
 	@echo "make proof      measure the judge anew: plant lies, replay them blind, simulate campaigns (about an hour)"
 	@echo "make lint       ruff, mypy strict, import contracts"
 	@echo "make clean      remove $(VENV)"

@@ -106,7 +106,7 @@ class AuditNodes:
         entry = ctx.ledger.append("verdict", f"verdict/{name}", body)
         ctx.sink.say(f"auditor on {name}: {mine.verdict} ({mine.outcome})" + "".join(f"\n    {reason}" for reason in reasons))
         ctx.sink.decided(name, mine.verdict, mine.outcome)
-        ctx.log.info("verdict", request=name, verdict=mine.verdict, action=mine.action, outcome=mine.outcome)
+        ctx.log.info("verdict", request=name, **{key: body[key] for key in ("verdict", "action", "outcome", "verdict_sha256")})
         return entry, reasons
 
     def _read_again(self, name: str, found: Verdicts) -> Verdicts:

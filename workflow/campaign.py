@@ -20,7 +20,7 @@ from workflow.config import CampaignConfig
 from workflow.context import Context, Sink, levers_to_try
 from workflow.errors import EvidenceError, InfrastructureError, UsageError
 from workflow.ledger import Ledger
-from workflow.log import open_log
+from workflow.log import log_line, open_log
 from workflow.measure.execute import Bench
 from workflow.owner import owned
 from workflow.routing import step_bound
@@ -184,23 +184,25 @@ def _drive(
     from workflow.checkpoint import open_checkpoints
     from workflow.graph import build_graph, drive, spent_seconds
 
-    ledger = Ledger(run_dir / LEDGER, services.clock, fence=fence)
-    created = ledger.get("campaign")
-    if created is not None and created.body["config_sha256"] != asked:
-        raise EvidenceError(f"{run_dir / FILE}: not the configuration in the ledger", "Restore it, or start a new campaign.")
-    bench = services.build_bench(config, run_dir, services.clock, services.progress or services.sink.at)
-    with open_log(run_dir, name, services.clock) as log, open_checkpoints(run_dir / ".state") as saver:
+    with open_log(run_dir, name, services.clock) as log:
+        ledger = Ledger(run_dir / LEDGER, services.clock, fence=fence, heard=lambda line: log_line(log, line))
+        created = ledger.get("campaign")
+        if created is not None and created.body["config_sha256"] != asked:
+            what = f"{run_dir / FILE}: not the configuration in the ledger"
+            raise EvidenceError(what, "Restore it, or start a new campaign.")
+        bench = services.build_bench(config, run_dir, services.clock, services.progress or services.sink.at)
         who = people(config, run_dir, log, services.tape, services.record)
 
         def context(spent: float) -> Context:
             engine, now = get_engine(config.engine), services.clock()
             return Context(run_dir, name, config, engine, ledger, bench, services.sink, log, services.clock, now, spent, who)
 
-        spent = spent_seconds(build_graph(context(0.0), saver), name)
-        graph = build_graph(context(spent), saver)
-        log.info("session_begins", spent_s=spent, sealed=len(ledger.of_kind("sealed")))
-        state = drive(graph, initial(name), step_bound(config))
-        log.info("session_ends", stopped=state["stopped"])
+        with open_checkpoints(run_dir / ".state") as saver:
+            spent = spent_seconds(build_graph(context(0.0), saver), name)
+            graph = build_graph(context(spent), saver)
+            log.info("session_begins", spent_s=spent, sealed=len(ledger.of_kind("sealed")))
+            state = drive(graph, initial(name), step_bound(config))
+            log.info("session_ends", stopped=state["stopped"])
     return outcome(run_dir, ledger, config, state["stopped"])
 
 

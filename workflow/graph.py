@@ -15,6 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from workflow import routing
 from workflow.context import Context
 from workflow.errors import EvidenceError
+from workflow.log import within
 from workflow.nodes import Nodes
 from workflow.state import State
 
@@ -87,10 +88,10 @@ def _add(graph: StateGraph[State, None, State, State], ctx: Context, node: Node)
 
     def run(state: State) -> State:
         ctx.ledger.still_ours()
-        log = ctx.log.bind(node=name)
-        log.info("node_begins", short_name=state.get("short_name", ""))
-        update = node(state)
-        log.info("node_ends", update={key: update[key] for key in sorted(update)})  # type: ignore[literal-required]
+        with within(name, len(ctx.ledger.entries) - 1):
+            ctx.log.info("node_begins", short_name=state.get("short_name", ""))
+            update = node(state)
+            ctx.log.info("node_ends", update={key: update[key] for key in sorted(update)})  # type: ignore[literal-required]
         return update
 
     graph.add_node(name, run)

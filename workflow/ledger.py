@@ -58,7 +58,7 @@ class Ledger:
     """An open ledger. One process writes it; anyone may read the file.
 
     ``fence`` is called before every line and raises where this process may write no more. Whoever else wrote to the file
-    since it was opened is noticed all the same, and then nothing is added.
+    since it was opened is noticed all the same, and then nothing is added. ``heard`` is told of every line that was written.
 
     Opening verifies the whole chain and raises EvidenceError at the first line that does not fit. A torn last line
     (a crash in the middle of a write that was never acknowledged) is cut off; nothing else is ever removed. Opened
@@ -66,12 +66,18 @@ class Ledger:
     """
 
     def __init__(
-        self, path: Path, clock: Callable[[], float], *, read_only: bool = False, fence: Callable[[], None] | None = None
+        self,
+        path: Path,
+        clock: Callable[[], float],
+        *,
+        read_only: bool = False,
+        fence: Callable[[], None] | None = None,
+        heard: Callable[[Entry], None] | None = None,
     ) -> None:
         self._path = path
         self._clock = clock
         self._read_only = read_only
-        self._fence = fence
+        self._fence, self._heard = fence, heard
         self._size = 0
         self._entries: list[Entry] = []
         self._by_key: dict[str, Entry] = {}
@@ -133,6 +139,8 @@ class Ledger:
         self._write(line)
         entry = self._parse(line[:-1], len(self._entries) + 1)
         self._remember(entry)
+        if self._heard is not None:
+            self._heard(entry)
         return entry
 
     def still_ours(self) -> None:

@@ -1,4 +1,4 @@
-"""The campaign's own log: JSON lines in log.jsonl, joined to ledger and evidence by campaign, node and launch ids."""
+"""The campaign's own log: JSON lines in log.jsonl, joined to ledger, verdicts, calls and evidence by the ids in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from structlog.typing import FilteringBoundLogger
+
+    from workflow.ledger import Entry
 
 FILE = "log.jsonl"
 
@@ -30,6 +34,7 @@ def open_log(run_dir: Path, campaign_id: str, clock: Callable[[], float]) -> Ite
         logger: FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(handle),
             processors=[
+                structlog.contextvars.merge_contextvars,
                 structlog.processors.add_log_level,
                 structlog.processors.format_exc_info,
                 stamp,
@@ -39,3 +44,13 @@ def open_log(run_dir: Path, campaign_id: str, clock: Callable[[], float]) -> Ite
             campaign=campaign_id,
         )
         yield logger
+
+
+def within(node: str, after_seq: int) -> AbstractContextManager[object]:
+    """Everything logged inside names the node and the ledger's last line before it: one execution of one node."""
+    return structlog.contextvars.bound_contextvars(node=node, after_seq=after_seq)
+
+
+def log_line(log: FilteringBoundLogger, line: Entry) -> None:
+    """A line of the ledger was written."""
+    log.info("ledger", seq=line.seq, kind=line.kind, key=line.key, digest=line.digest)

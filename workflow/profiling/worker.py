@@ -19,6 +19,8 @@ from typing import Any
 
 WARM = 2
 """Prompts run before anything is timed."""
+ALONE = 2
+"""Prompts traced where each is answered by itself: more would only repeat them, and every reader of the trace would pay."""
 
 
 def main() -> None:
@@ -114,7 +116,7 @@ class Served:
         return {**seen, "whole": whole}
 
     def traced(self, functions: list[str]) -> bytes:
-        """The same prompts under torch.profiler, every module and named function annotated; the trace, gzipped."""
+        """The same prompts, or two of them, under torch.profiler, modules and named functions annotated; the trace, gzipped."""
         from torch._C._profiler import _ExperimentalConfig
         from torch.profiler import ProfilerActivity, profile
 
@@ -127,7 +129,7 @@ class Served:
                 activities=activities, record_shapes=True, experimental_config=_ExperimentalConfig(profile_all_threads=True)
             ) as found,
         ):
-            self.run(self.prompts)
+            self.run(self.prompts if self.batched else self.prompts[:ALONE])
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trace.json.gz"
             found.export_chrome_trace(str(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,9 +13,11 @@ from tests.support.campaigns import services, small_config
 from tests.support.fake_model import FakeModel, fake_model
 from tests.support.players import Play, Turn, honest, lever, overlay, playing, written
 from tests.support.simulated import World
+from workflow import events
 from workflow.campaign import Outcome, run
 from workflow.config import MeasureConfig, ModelsConfig
-from workflow.ledger import Ledger
+from workflow.events import Tail, told
+from workflow.ledger import Kind, Ledger
 from workflow.sandbox import detect
 
 MODULES = {"Qwen2MLP": 500.0, "Qwen2RMSNorm": 300.0, "Qwen2Attention": 200.0}
@@ -76,6 +78,49 @@ def test_an_honest_model_banks_what_the_policies_bank(tmp_path: Path, stage: tup
     sent = json.dumps([body for _, body in server.seen])
     seeds = [str(entry.body["prompt_seed"]) for entry in ledger_of(done).entries if "prompt_seed" in entry.body]
     assert seeds and not any(seed in sent for seed in seeds) and str(tmp_path) not in sent and '"order"' not in sent
+
+
+def test_the_log_joins_calls_ledger_and_verdicts(tmp_path: Path, stage: tuple[FakeModel, list[Play]]) -> None:
+    """From a call to the lines that its node wrote, and from each line, launch and verdict back to the log."""
+    server, _ = stage
+    done = campaign(tmp_path, models(server))
+    log, calls = lines_of(done, "log.jsonl"), lines_of(done, "calls.jsonl")
+    kept = {event: [item for item in log if item["event"] == event] for event in ("ledger", "verdict", "launch", "model_call")}
+    entries = ledger_of(done).entries
+    assert [(item["seq"], item["kind"], item["key"], item["digest"]) for item in kept["ledger"]] == [
+        (entry.seq, entry.kind, entry.key, entry.digest) for entry in entries
+    ]
+    assert [item["request_sha256"] for item in kept["model_call"]] == [call["request_sha256"] for call in calls]
+    verdicts = {item["request"]: item["verdict_sha256"] for item in kept["verdict"]}
+    assert verdicts == {entry.body["short_name"]: entry.body["verdict_sha256"] for entry in entries if entry.kind == "verdict"}
+    assert {f"sealed/{item['launch']}" for item in kept["launch"]} == {entry.key for entry in entries if entry.kind == "sealed"}
+    for kind, role in (("proposal", ("config_tuner", "kernel_integrator")), ("opinions", ("auditor",))):
+        for line in (item for item in kept["ledger"] if item["kind"] == kind):
+            asked = [item for item in kept["model_call"] if same_step(item, line)]
+            assert asked and {item["role"] for item in asked} <= {*role}, (line, asked)
+
+
+def test_every_event_with_models_is_told_in_words(tmp_path: Path, stage: tuple[FakeModel, list[Play]]) -> None:
+    """In `campaign tail`: calls, refusals and readings too; each kind of line that a ledger may hold has words of its own."""
+    server, plays = stage
+    plays.append(lambda turn: lever(turn, "continuous-batching", env={"X": "1"}) if _first(turn) else honest(turn))
+    done = campaign(tmp_path, models(server), levers=("continuous-batching",), max_overlays=0)
+    said = {event.kind: told(event) or "" for event in Tail(done.run_dir).read()}
+    assert said["model_call"].endswith(" asked openai/fake: answered") and said["refusal"].startswith("proposal refused: ")
+    assert "was read again" in said["opinions"] and not [kind for kind, words in said.items() if words.startswith(f"{kind}:")]
+    assert set(events._LEDGER) == set(get_args(Kind))
+
+
+def _first(turn: Turn) -> bool:
+    return turn.role == "config_tuner" and turn.number == 1 and not turn.decided()
+
+
+def same_step(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return (one["node"], one["after_seq"]) == (other["node"], other["after_seq"])
+
+
+def lines_of(done: Outcome, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (done.run_dir / name).read_bytes().splitlines()]
 
 
 def test_a_model_for_each_role(tmp_path: Path, stage: tuple[FakeModel, list[Play]]) -> None:
