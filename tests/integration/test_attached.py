@@ -54,7 +54,10 @@ def server() -> Iterator[str]:
 
 @pytest.mark.server
 def test_a_campaign_visits_a_server(tmp_path: Path, server: str) -> None:
-    """It is measured, judged as what is known of it allows, and still there afterwards."""
+    """It is measured, judged as what is known of it allows, and still there afterwards.
+
+    Answers as long as the model's usual ones: of a few tokens each, nobody could say whether they are text.
+    """
     config = CampaignConfig(
         engine="openai",
         server=server,
@@ -62,7 +65,7 @@ def test_a_campaign_visits_a_server(tmp_path: Path, server: str) -> None:
         profile=False,
         use_auditor=True,
         auditor_max_remeasure=0,
-        workload=WorkloadConfig(concurrency=2, output_len=8, requests_per_repeat=8, warmup_requests=2),
+        workload=WorkloadConfig(concurrency=2, output_len=32, requests_per_repeat=12, warmup_requests=2),
         measure=MeasureConfig(aa_launches=2, repeats=2, min_repeat_s=0.5),
     )
     done = run(config, Services(time.time, lambda: "visit", build_bench, ListSink()), tmp_path)
@@ -73,7 +76,7 @@ def test_a_campaign_visits_a_server(tmp_path: Path, server: str) -> None:
     assert told["effective"]["dtype"] == told["effective"]["model_sha256"] == told["engine"]["version"] == "unknown"
     assert told["effective_source"]["dtype"] == "unknown" and told["effective_source"]["model"] == "server"
     rows = [json.loads(line) for line in (launch / "requests.jsonl").read_bytes().splitlines()]
-    assert all(row["error"] is None and row["expected"] is None and row["tokens_out"] == row["usage_out"] <= 8 for row in rows)
+    assert all(row["error"] is None and row["expected"] is None and row["tokens_out"] == row["usage_out"] <= 32 for row in rows)
     (verdict,) = json.loads((done.run_dir / "verdicts.json").read_bytes())
     said = [item["reason"] for item in verdict["findings"] if item["status"] in ("unknown", "flag")]
     assert any("does not tell" in reason and "dtype" in reason for reason in said), said
