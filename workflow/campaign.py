@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
 import re
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,7 @@ from workflow.state import initial
 SCHEMA = "countersign.campaign/1"  # 1: first form
 FILE = "campaign.json"
 LEDGER = "ledger.jsonl"
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 BenchFactory = Callable[[CampaignConfig, Path, Callable[[], float], Callable[[str, float], None]], Bench]
@@ -119,6 +121,7 @@ def run(config: CampaignConfig, services: Services, out: Path, campaign_id: str 
         if run_dir.exists() and not {path.name for path in run_dir.iterdir()} <= {".state", f".{FILE}.tmp"}:
             raise UsageError(f"{run_dir}: exists and is no campaign", "Give another --id or --out.")
         (run_dir / ".state").mkdir(parents=True, exist_ok=True)
+        refuse_links(run_dir)
         with owned(run_dir) as fence:
             if (run_dir / FILE).exists():  # another process was quicker
                 raise taken
@@ -138,8 +141,19 @@ def resume(run_dir: Path, services: Services) -> Outcome:
     """Go on where the campaign was interrupted; a finished one returns its outcome. Errors as in ``run``."""
     record = read_campaign(run_dir)
     config = stored_config(run_dir, record)
+    refuse_links(run_dir)
     with _disk(run_dir), owned(run_dir) as fence:
         return _drive(config, services, run_dir, str(record["campaign_id"]), stored_digest(record), fence)
+
+
+def refuse_links(run_dir: Path) -> None:
+    """Raise EvidenceError for links and special files in a run: whoever made them would have a campaign write elsewhere."""
+    for place, folders, files in os.walk(run_dir):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            mode = path.lstat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise EvidenceError(f"{path}: a link or a special file, and no campaign makes any", "Take it away, then resume.")
 
 
 def read_campaign(run_dir: Path) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _add(graph: StateGraph[State, None, State, State], ctx: Context, node: Node)
         with within(name, len(ctx.ledger.entries) - 1):
             ctx.log.info("node_begins", short_name=state.get("short_name", ""))
             update = node(state)
-            ctx.log.info("node_ends", update={key: update[key] for key in sorted(update)})  # type: ignore[literal-required]
+            ctx.log.info("node_ends", update=update)
         return update
 
     graph.add_node(name, run)

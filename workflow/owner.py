@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from workflow.errors import OwnedError
+from workflow.errors import CountersignError, OwnedError
 
 FILE = "owner.lock"
 TRIES = 10
@@ -43,8 +44,8 @@ def owned(run_dir: Path) -> Iterator[Callable[[], None]]:
         os.pwrite(handle, f"pid {os.getpid()} on {platform.node()}\n".encode(), 0)
         try:
             yield partial(_still_held, run_dir, handle)
-        except Exception:
-            _still_held(run_dir, handle)  # what another owner does to the files may look like anything
+        except (OSError, sqlite3.Error, CountersignError):
+            _still_held(run_dir, handle)  # another owner moves files and writes rows: that is the reason, not what came of it
             raise
         os.ftruncate(handle, 0)
     finally:

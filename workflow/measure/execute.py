@@ -201,6 +201,7 @@ def _measure(spec: LaunchSpec, run_dir: Path, ledger: Ledger, bench: Bench, repo
             report(f"other processes used {used:.2f} cores; measuring this launch again", 0.0)
         seal.commit(run_dir, spec.launch_id, seen.status, ledger)
     except BaseException:
+        ledger.still_ours()  # else what lies there now is being measured by another owner
         if ledger.get(f"sealed/{spec.launch_id}") is None and part.exists():
             shutil.rmtree(part)
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import signal
@@ -28,7 +29,7 @@ from tests.support.simulated import World
 from workflow.campaign import resume, run
 from workflow.checkpoint import FILE
 from workflow.cli import main
-from workflow.errors import CountersignError, OwnedError
+from workflow.errors import CountersignError, EvidenceError, OwnedError
 from workflow.owner import owner
 
 Blob = tuple[str, bytes]
@@ -230,6 +231,46 @@ def test_who_lost_the_lock_writes_no_more(cut: Path, taken_over: bool) -> None:
     assert first.returncode == 1 and "OwnedError" in said and "deleted or replaced" in said
     assert (cut / "ledger.jsonl").read_bytes() == before
     assert resume(cut, services(clock=later(cut))).banked == ("c01-continuous-batching",)
+
+
+def test_who_lost_the_lock_leaves_the_other_ones_launch_alone(cut: Path) -> None:
+    """It wakes while the new owner measures the very launch that it was measuring: the new owner does not notice."""
+    command, pipe = [sys.executable, "-m", "tests.support.killed", str(cut.parent), "hold:0"], subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as first:
+        assert first.stdout is not None and first.stdout.readline() == "held\n"
+        (cut / ".state/owner.lock").unlink()
+        said: list[str] = []
+
+        def wake(_: int, launch: str) -> None:
+            if not said:
+                assert launch.endswith("/launch_000") and (cut / launch).with_name(".launch_000.partial").is_dir()
+                said.append(first.communicate("go on\n", timeout=60)[1])
+
+        assert resume(cut, services(World(on_launch=wake), clock=later(cut))).banked == ("c01-continuous-batching",)
+    assert first.returncode == 1 and "deleted or replaced" in said[0]
+
+
+@pytest.mark.parametrize("name", [".state/owner.lock", ".state/checkpoint.sqlite", "log.jsonl", "ledger.jsonl", "config"])
+def test_a_run_with_links_in_it_writes_nowhere(cut: Path, name: str) -> None:
+    """Somebody's run directory points at files of ours: it is refused with the link's name, and they stay as they are."""
+    elsewhere = cut.with_name("elsewhere")
+    (cut / name).rename(elsewhere)
+    (cut / name).symlink_to(elsewhere)
+    before = tree(elsewhere) if elsewhere.is_dir() else elsewhere.read_bytes()
+    with pytest.raises(EvidenceError, match=f"{name}: a link"):
+        resume(cut, services(clock=later(cut)))
+    assert (tree(elsewhere) if elsewhere.is_dir() else elsewhere.read_bytes()) == before
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_a_lock_that_is_no_file(cut: Path, kind: str) -> None:
+    """A clear error that names it."""
+    path = cut / ".state/owner.lock"
+    path.unlink()
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(CountersignError, match=r"owner\.lock: ") as caught:
+        resume(cut, services(clock=later(cut)))
+    assert caught.value.next_step
 
 
 def test_a_name_in_the_lock_file_holds_nothing(cut: Path) -> None:
